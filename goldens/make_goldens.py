@@ -19,7 +19,7 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 import torch  # noqa: E402
 import transformers  # noqa: E402
 
-from maker import cases, checkpoints, pictures, pixels, tokens  # noqa: E402
+from maker import cases, checkpoints, pictures, pixels, templates, tokens  # noqa: E402
 from maker.files import write_json  # noqa: E402
 
 
@@ -46,7 +46,17 @@ def make_pixels(out: Path):
     pixels.write(_fresh(out / "pixels"))
 
 
-PARTS = {"pictures": make_pictures, "qwen2_vl": make_qwen2_vl, "tokens": make_tokens, "pixels": make_pixels}
+def make_templates(out: Path):
+    templates.write(_fresh(out / "templates"))
+
+
+PARTS = {
+    "pictures": make_pictures,
+    "qwen2_vl": make_qwen2_vl,
+    "tokens": make_tokens,
+    "pixels": make_pixels,
+    "templates": make_templates,
+}
 
 
 def _fresh(folder: Path) -> Path:
