@@ -1,0 +1,28 @@
+package org.vlmserve.protocol;
+
+import java.util.List;
+
+/**
+ * One message of a conversation.
+ *
+ * @param role as the chat template knows it: {@code system}, {@code user} or {@code assistant}
+ * @param parts in the caller's order
+ * @param plain whether the caller gave a plain string rather than a list of parts: templates may treat the two apart
+ */
+public record ChatTurn(String role, List<Part> parts, boolean plain) {
+
+    public ChatTurn {
+        parts = List.copyOf(parts);
+        if (plain && (parts.size() != 1 || !(parts.getFirst() instanceof Text))) {
+            throw new IllegalArgumentException("a plain turn holds exactly one text, got " + parts.size() + " parts");
+        }
+    }
+
+    /** A part of a message. */
+    public sealed interface Part {}
+
+    public record Text(String text) implements Part {}
+
+    /** @param index which picture of {@link PromptJob#pictures()} stands here */
+    public record Picture(int index) implements Part {}
+}
