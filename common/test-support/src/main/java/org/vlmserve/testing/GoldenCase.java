@@ -127,7 +127,7 @@ public final class GoldenCase {
         return NpyArray.read(directory.resolve(picture.resized()));
     }
 
-    /** What to add to a generated token's index to get its position in all three channels. */
+    /** A generated token at index i of the whole sequence, prompt included, has position i + delta in all channels. */
     public int mropeDelta() {
         return document.expected().mropeDelta();
     }
