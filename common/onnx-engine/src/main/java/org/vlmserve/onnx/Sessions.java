@@ -10,14 +10,18 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 
 /**
- * Builds sessions. The end of the process waits for a session that is being built, and none is begun after it: ONNX
- * Runtime's environment is released by a hook of its own, and a build that runs into that takes the process down.
+ * Builds sessions. The end of the process waits for a session that is being built, and none is begun after it: a library that
+ * unloads under a build takes the process down with it.
  */
 final class Sessions {
+
+    private static final Logger LOG = LoggerFactory.getLogger(Sessions.class);
 
     private static final OrtEnvironment ENVIRONMENT =
             OrtEnvironment.getEnvironment(OrtLoggingLevel.ORT_LOGGING_LEVEL_WARNING);
@@ -25,8 +29,15 @@ final class Sessions {
     /** Builds hold the read side; the end of the process takes the write side and keeps it. */
     private static final ReentrantReadWriteLock BUILDING = new ReentrantReadWriteLock();
 
+    /** Turns new builds away while the end waits for those under way: a reader may pass a waiting writer. */
+    private static volatile boolean ending;
+
     static {
-        Runtime.getRuntime().addShutdownHook(new Thread(BUILDING.writeLock()::lock, "onnx-await-builds"));
+        if (!EnvironmentPin.pin()) {
+            LOG.warn(
+                    "ONNX Runtime's environment cannot be pinned: ending the process while a model loads may crash it");
+        }
+        Runtime.getRuntime().addShutdownHook(new Thread(Sessions::awaitBuilds, "onnx-await-builds"));
     }
 
     private Sessions() {}
@@ -73,15 +84,24 @@ final class Sessions {
 
     /** Runs {@code build} unless the process is ending; the end of the process waits for it. */
     static <T> T exclusive(Supplier<T> build) {
-        if (!BUILDING.readLock().tryLock()) {
-            throw new VlmException(
-                    ErrorCode.STAGE_UNAVAILABLE, "the process is ending; no session is built any more");
+        boolean allowed = BUILDING.readLock().tryLock();
+        if (allowed && ending) {
+            BUILDING.readLock().unlock();
+            allowed = false;
+        }
+        if (!allowed) {
+            throw new VlmException(ErrorCode.STAGE_UNAVAILABLE, "the process is ending; no session is built any more");
         }
         try {
             return build.get();
         } finally {
             BUILDING.readLock().unlock();
         }
+    }
+
+    private static void awaitBuilds() {
+        ending = true;
+        BUILDING.writeLock().lock();
     }
 
     private static boolean contains(byte[] model, String operator) {

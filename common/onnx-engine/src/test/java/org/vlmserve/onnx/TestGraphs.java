@@ -197,7 +197,11 @@ final class TestGraphs {
     }
 
     private void node(
-            String domain, String type, List<String> inputs, List<String> outputs, AttributeProto.Builder... attributes) {
+            String domain,
+            String type,
+            List<String> inputs,
+            List<String> outputs,
+            AttributeProto.Builder... attributes) {
         NodeProto.Builder node = NodeProto.newBuilder()
                 .setDomain(domain)
                 .setOpType(type)
@@ -251,7 +255,8 @@ final class TestGraphs {
         return ValueInfoProto.newBuilder()
                 .setName(name)
                 .setType(TypeProto.newBuilder()
-                        .setTensorType(TypeProto.Tensor.newBuilder().setElemType(type).setShape(shape)))
+                        .setTensorType(
+                                TypeProto.Tensor.newBuilder().setElemType(type).setShape(shape)))
                 .build();
     }
 
@@ -259,8 +264,9 @@ final class TestGraphs {
         return ModelProto.newBuilder()
                 .setIrVersion(10)
                 .addOpsetImport(OperatorSetIdProto.newBuilder().setDomain("").setVersion(21))
-                .addOpsetImport(
-                        OperatorSetIdProto.newBuilder().setDomain("com.microsoft").setVersion(1))
+                .addOpsetImport(OperatorSetIdProto.newBuilder()
+                        .setDomain("com.microsoft")
+                        .setVersion(1))
                 .setGraph(graph)
                 .build()
                 .toByteArray();
