@@ -113,7 +113,9 @@ public abstract class FamilyContractTest {
                 assertThat(layout.featureRows())
                         .isEqualTo(layout.embeddingRows()
                                 * bundle.manifest().projector().rowGroup());
-                assertThat(layout.grids().stream().mapToInt(PictureLayout.Grid::patches).sum())
+                assertThat(layout.grids().stream()
+                                .mapToInt(PictureLayout.Grid::patches)
+                                .sum())
                         .isEqualTo(layout.featureRows());
                 assertThat(layout.grids().getFirst())
                         .isEqualTo(new PictureLayout.Grid(

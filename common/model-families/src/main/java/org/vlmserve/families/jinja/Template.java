@@ -50,6 +50,11 @@ public final class Template {
             values.putAll(args.named());
             return new Namespace(values);
         });
+        for (String name : List.of("cycler", "joiner", "lipsum")) {
+            globals.set(name, (Callable) args -> {
+                throw new TemplateException("the function '" + name + "' is not supported");
+            });
+        }
         globals.set("raise_exception", (Callable) args -> {
             throw new TemplateException(Values.str(args.get(0, "message", "")), true);
         });

@@ -300,7 +300,7 @@ final class Values {
             return s.contains(part);
         }
         if (container instanceof Map<?, ?> map) {
-            return map.containsKey(item);
+            return map.containsKey(key(item));
         }
         for (Object candidate : iterate(container)) {
             if (equal(candidate, item)) {
@@ -416,8 +416,8 @@ final class Values {
             throw u.error();
         }
         if (value instanceof Map<?, ?> map) {
-            if (map.containsKey(key)) {
-                return map.get(key);
+            if (map.containsKey(key(key))) {
+                return map.get(key(key));
             }
         } else if (isInteger(key) && (value instanceof List<?> || value instanceof Tuple || value instanceof String)) {
             List<@Nullable Object> items = iterate(value);
@@ -495,6 +495,15 @@ final class Values {
             start++;
         }
         return s.substring(start);
+    }
+
+    /** A dict's key: Python takes True, 1 and 1.0 for the same one. */
+    static @Nullable Object key(@Nullable Object key) {
+        return switch (key) {
+            case Boolean b -> b ? 1L : 0L;
+            case Double d when d == Math.rint(d) && Math.abs(d) < 1L << 53 -> d.longValue();
+            case null, default -> key;
+        };
     }
 
     static Map<String, @Nullable Object> map() {

@@ -197,7 +197,7 @@ final class JpegDecoder {
             }
             return samples;
         } catch (IOException | IllegalArgumentException | IndexOutOfBoundsException e) {
-            throw file.unreadable(String.valueOf(e.getMessage()), e);
+            throw file.unreadable(e.toString(), e);
         } finally {
             if (reader != null) {
                 reader.dispose();

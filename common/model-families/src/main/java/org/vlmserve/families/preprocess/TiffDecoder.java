@@ -6,6 +6,7 @@ import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import javax.imageio.ImageReader;
 import javax.imageio.stream.MemoryCacheImageInputStream;
+import org.vlmserve.protocol.error.VlmException;
 
 /** TIFF: the first page. */
 final class TiffDecoder {
@@ -27,12 +28,11 @@ final class TiffDecoder {
             RgbPicture picture =
                     new RgbPicture(image.getWidth(), image.getHeight(), RasterColours.rgb(file, image));
             return Orientation.apply(picture, Orientation.of(file.array(), null));
-        } catch (IOException
-                | IllegalArgumentException
-                | IndexOutOfBoundsException
-                | NegativeArraySizeException
-                | UnsupportedOperationException e) {
-            throw file.unreadable(String.valueOf(e.getMessage()), e);
+        } catch (VlmException e) {
+            throw e;
+        } catch (IOException | RuntimeException e) {
+            // The decoder answers broken data with whatever its arithmetic runs into.
+            throw file.unreadable(e.toString(), e);
         } finally {
             if (reader != null) {
                 reader.dispose();

@@ -5,10 +5,13 @@ import java.awt.image.BufferedImage;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import javax.imageio.ImageReader;
+import javax.imageio.stream.ImageInputStream;
 import javax.imageio.stream.MemoryCacheImageInputStream;
 import org.jspecify.annotations.Nullable;
+import org.vlmserve.protocol.error.VlmException;
 
 /**
  * WebP. The bitstream of the first frame is taken out of its container and decoded alone, so that neither alpha nor a
@@ -92,6 +95,25 @@ final class WebpDecoder {
 
     /** @param chunk the bitstream with its chunk header */
     private byte[] decodeBitstream(byte[] chunk, int width, int height) {
+        try {
+            return chunk[3] == 'L' ? lossless(chunk, width, height) : lossy(chunk, width, height);
+        } catch (VlmException e) {
+            throw e;
+        } catch (IOException | RuntimeException e) {
+            // The decoder answers broken data with whatever its arithmetic runs into.
+            throw file.unreadable(e.toString(), e);
+        }
+    }
+
+    private static byte[] lossy(byte[] chunk, int width, int height) throws IOException {
+        try (ImageInputStream in =
+                new MemoryCacheImageInputStream(new ByteArrayInputStream(chunk, 8, chunk.length - 8))) {
+            in.setByteOrder(ByteOrder.LITTLE_ENDIAN);
+            return Vp8Planes.decode(in, width, height);
+        }
+    }
+
+    private byte[] lossless(byte[] chunk, int width, int height) throws IOException {
         ByteArrayOutputStream container = new ByteArrayOutputStream(chunk.length + 13);
         container.writeBytes("RIFF".getBytes(StandardCharsets.ISO_8859_1));
         int size = 4 + chunk.length + (chunk.length & 1);
@@ -103,22 +125,17 @@ final class WebpDecoder {
         if (chunk.length % 2 == 1) {
             container.write(0);
         }
-        ImageReader reader = null;
-        try (MemoryCacheImageInputStream in =
+        ImageReader reader = new WebPImageReaderSpi().createReaderInstance();
+        try (ImageInputStream in =
                 new MemoryCacheImageInputStream(new ByteArrayInputStream(container.toByteArray()))) {
-            reader = new WebPImageReaderSpi().createReaderInstance();
             reader.setInput(in, true, true);
             BufferedImage image = reader.read(0);
             if (image.getWidth() != width || image.getHeight() != height) {
                 throw file.unreadable("its header contradicts its data", null);
             }
             return RasterColours.rgb(file, image);
-        } catch (IOException | IllegalArgumentException | IndexOutOfBoundsException | NegativeArraySizeException e) {
-            throw file.unreadable(String.valueOf(e.getMessage()), e);
         } finally {
-            if (reader != null) {
-                reader.dispose();
-            }
+            reader.dispose();
         }
     }
 

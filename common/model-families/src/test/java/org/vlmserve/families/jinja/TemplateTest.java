@@ -20,6 +20,22 @@ class TemplateTest {
 
     private static final Clock CLOCK = Clock.fixed(Instant.parse("2024-02-03T04:05:06Z"), ZoneOffset.UTC);
 
+    /** What no chat template is known to use: it has to be refused, never rendered as something else. */
+    private static final List<String> NOT_BUILT = List.of(
+            "100000000000000000000 }}",
+            "groupby(",
+            "batch(",
+            "striptags",
+            "truncate(",
+            "filesizeformat",
+            "pprint",
+            "swapcase()",
+            ".center(",
+            ".format(",
+            ".encode(",
+            "cycler(",
+            "{{ ''.__class__ }}");
+
     static List<Goldens.Rendering> chats() {
         return Goldens.find().chatRenderings();
     }
@@ -36,7 +52,12 @@ class TemplateTest {
         variables.put("documents", null);
         variables.putAll(Goldens.plainMap(golden.arguments()));
         variables.put("messages", Goldens.plainList(golden.messages()));
-        if (golden.error() == null) {
+        if (NOT_BUILT.stream().anyMatch(golden.template()::contains)) {
+            assertThatThrownBy(() -> new Template(golden.template(), CLOCK).render(variables))
+                    .isInstanceOf(TemplateException.class)
+                    .hasMessageMatching(
+                            "line \\d+: .*(not supported|not allowed|'is_integer' of a float|'bit_length').*");
+        } else if (golden.error() == null) {
             assertThat(new Template(golden.template(), CLOCK).render(variables)).isEqualTo(golden.expected());
         } else {
             assertThatThrownBy(() -> new Template(golden.template(), CLOCK).render(variables))
@@ -46,9 +67,10 @@ class TemplateTest {
 
     @Test
     void aTemplateRefusesInItsOwnWords() {
-        assertThatThrownBy(() -> new Template("{{ raise_exception('roles ' ~ 'must alternate') }}", CLOCK).render(Map.of()))
-                .isInstanceOfSatisfying(TemplateException.class, e -> assertThat(e.raised())
-                        .isTrue())
+        assertThatThrownBy(() ->
+                        new Template("{{ raise_exception('roles ' ~ 'must alternate') }}", CLOCK).render(Map.of()))
+                .isInstanceOfSatisfying(
+                        TemplateException.class, e -> assertThat(e.raised()).isTrue())
                 .hasMessage("roles must alternate");
     }
 

@@ -18,7 +18,8 @@ class ChannelNormalizerTest {
     @ParameterizedTest
     @MethodSource("settings")
     void everyByteInEveryChannelIsTheReferences(Goldens.Normalizing golden) {
-        float[] expected = GOLDENS.array("pixels/normalize/" + golden.expected()).floats();
+        float[] expected =
+                GOLDENS.array("pixels/normalize/" + golden.expected()).floats();
         ChannelNormalizer normalizer =
                 new ChannelNormalizer(golden.rescaleFactor(), golden.imageMean(), golden.imageStd());
         for (int value = 0; value < 256; value++) {

@@ -33,9 +33,12 @@ class PictureDecoderTest {
         return Files.readAllBytes(GOLDENS.file("pixels/decode/" + name));
     }
 
-    /** The largest difference of a sample from Pillow's that a lossy format may show. */
+    /**
+     * The largest difference of a sample from Pillow's. JPEG has none: both decode with libjpeg's integer arithmetic. Of
+     * WebP the lossy bitstreams' prediction and filtering are another implementation's.
+     */
     private static int bound(Goldens.Decoding golden) {
-        return golden.lossless() || golden.file().endsWith(".jpg") ? 0 : 0;
+        return golden.file().matches("sources/webp-(lossy|exif).*") ? 5 : 0;
     }
 
     @ParameterizedTest
@@ -52,7 +55,9 @@ class PictureDecoderTest {
             largest = Math.max(largest, difference);
             sum += difference;
         }
-        System.out.printf("DIFF %s: largest %d, mean %.4f%n", golden.file(), largest, sum / (double) expected.length);
+        if (!golden.lossless()) {
+            System.out.printf("%s: largest %d, mean %.4f%n", golden.file(), largest, sum / (double) expected.length);
+        }
         assertThat(largest).as("largest difference from Pillow").isLessThanOrEqualTo(bound(golden));
     }
 
@@ -61,8 +66,10 @@ class PictureDecoderTest {
     void whatPillowRefusesIsRefused(Goldens.BrokenPicture golden) throws IOException {
         byte[] bytes = file(golden.file());
         assertThatThrownBy(() -> PictureDecoder.decode(bytes, MAX_PIXELS))
-                .isInstanceOfSatisfying(VlmException.class, e -> assertThat(e.code())
-                        .isIn(ErrorCode.PICTURE_UNREADABLE, ErrorCode.PICTURE_TYPE_UNSUPPORTED));
+                .isInstanceOfSatisfying(
+                        VlmException.class,
+                        e -> assertThat(e.code())
+                                .isIn(ErrorCode.PICTURE_UNREADABLE, ErrorCode.PICTURE_TYPE_UNSUPPORTED));
     }
 
     @ParameterizedTest
@@ -76,8 +83,10 @@ class PictureDecoderTest {
             }
             assertThatThrownBy(() -> PictureDecoder.decode(part, MAX_PIXELS))
                     .as("%d of %d bytes", part.length, whole.length)
-                    .isInstanceOfSatisfying(VlmException.class, e -> assertThat(e.code())
-                            .isIn(ErrorCode.PICTURE_UNREADABLE, ErrorCode.PICTURE_TYPE_UNSUPPORTED));
+                    .isInstanceOfSatisfying(
+                            VlmException.class,
+                            e -> assertThat(e.code())
+                                    .isIn(ErrorCode.PICTURE_UNREADABLE, ErrorCode.PICTURE_TYPE_UNSUPPORTED));
         }
     }
 
@@ -87,8 +96,8 @@ class PictureDecoderTest {
         byte[] bytes = file(golden.file());
         long pixels = (long) golden.width() * golden.height();
         assertThatThrownBy(() -> PictureDecoder.decode(bytes, pixels - 1))
-                .isInstanceOfSatisfying(VlmException.class, e -> assertThat(e.code())
-                        .isEqualTo(ErrorCode.PICTURE_TOO_MANY_PIXELS))
+                .isInstanceOfSatisfying(
+                        VlmException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.PICTURE_TOO_MANY_PIXELS))
                 .hasMessageContaining(Long.toString(pixels))
                 .hasMessageContaining(Long.toString(pixels - 1));
         assertThat(PictureDecoder.decode(bytes, pixels).pixels()).hasSize((int) pixels * 3);
@@ -104,8 +113,8 @@ class PictureDecoderTest {
         crc.update(png.array(), 12, 17);
         png.putInt((int) crc.getValue());
         assertThatThrownBy(() -> PictureDecoder.decode(png.array(), Long.MAX_VALUE))
-                .isInstanceOfSatisfying(VlmException.class, e -> assertThat(e.code())
-                        .isEqualTo(ErrorCode.PICTURE_TOO_MANY_PIXELS))
+                .isInstanceOfSatisfying(
+                        VlmException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.PICTURE_TOO_MANY_PIXELS))
                 .hasMessageContaining("2500000000 pixels");
     }
 

@@ -100,22 +100,19 @@ class Qwen2VlFamilyTest extends FamilyContractTest {
     @Test
     void aCallersLimitReplacesTheCheckpointsAlone() {
         Qwen2VlPreprocessor preprocessor = preprocessor(3136, 12544);
-        assertThat(preprocessor.plan(1000, 1000, PixelLimits.NONE).resizedWidth()).isEqualTo(112);
+        assertThat(preprocessor.plan(1000, 1000, PixelLimits.NONE).resizedWidth())
+                .isEqualTo(112);
         assertThat(preprocessor.plan(1000, 1000, new PixelLimits(null, 50_176L)).resizedWidth())
                 .isEqualTo(224);
         assertThat(preprocessor.plan(10, 10, new PixelLimits(6000L, null)).resizedWidth())
                 .isEqualTo(84);
-        expect(
-                ErrorCode.PIXEL_LIMITS_INVALID,
-                () -> preprocessor.plan(10, 10, new PixelLimits(20_000L, null)));
+        expect(ErrorCode.PIXEL_LIMITS_INVALID, () -> preprocessor.plan(10, 10, new PixelLimits(20_000L, null)));
     }
 
     @Test
     void aPictureThatNoTensorCanHoldIsRefusedBeforeItIsMade() {
         Qwen2VlPreprocessor preprocessor = preprocessor(3136, 12544);
-        expect(
-                ErrorCode.PICTURE_TOO_MANY_PIXELS,
-                () -> preprocessor.plan(10, 10, new PixelLimits(1L << 40, 1L << 41)));
+        expect(ErrorCode.PICTURE_TOO_MANY_PIXELS, () -> preprocessor.plan(10, 10, new PixelLimits(1L << 40, 1L << 41)));
     }
 
     @Test
