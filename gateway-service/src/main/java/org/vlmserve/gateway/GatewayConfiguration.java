@@ -114,9 +114,12 @@ class GatewayConfiguration {
         OnlyMethod models = new OnlyMethod(HttpMethod.GET, new ModelsHandler(road.status(), JSON));
         return new SimpleUrlHandlerMapping(
                 Map.of(
-                        "/v1/chat/completions", new OnlyMethod(HttpMethod.POST, chat),
-                        "/v1/models", models,
-                        "/v1/models/{" + ModelsHandler.MODEL + "}", models),
+                        "/v1/chat/completions",
+                        new OnlyMethod(HttpMethod.POST, chat),
+                        "/v1/models",
+                        models,
+                        "/v1/models/{" + ModelsHandler.MODEL + "}",
+                        models),
                 -1);
     }
 

@@ -212,7 +212,8 @@ public final class ChatCompletionsHandler implements WebHandler {
         return AnswerStream.ask(road, prepared.ask(), keepAlive, capacity, blocking)
                 .publishOn(Schedulers.parallel(), PREFETCH)
                 .doOnNext(signal -> {
-                    if (signal instanceof AnswerStream.Signal.Event(AnswerEvent event)) {
+                    if (signal instanceof AnswerStream.Signal.Event told) {
+                        AnswerEvent event = told.event();
                         if (event instanceof AnswerEvent.Token && !tokenSeen[0]) {
                             tokenSeen[0] = true;
                             metrics.firstToken(call.model(), call.elapsed());
@@ -228,11 +229,7 @@ public final class ChatCompletionsHandler implements WebHandler {
     private ChatResponses responses(Prepared prepared, Instant created) {
         AskRequest ask = prepared.ask();
         return new ChatResponses(
-                ask.requestId(),
-                ask.model(),
-                created,
-                ask.sampling().topLogprobs() != null,
-                prepared.pictureFetch());
+                ask.requestId(), ask.model(), created, ask.sampling().topLogprobs() != null, prepared.pictureFetch());
     }
 
     private Mono<Void> whole(ServerHttpResponse response, Call call, Prepared prepared, Instant created) {
@@ -240,7 +237,8 @@ public final class ChatCompletionsHandler implements WebHandler {
         List<AnswerEvent.Token> tokens = new ArrayList<>();
         return ask(prepared, call, null, Integer.MAX_VALUE)
                 .<JsonNode>handle((signal, sink) -> {
-                    if (signal instanceof AnswerStream.Signal.Event(AnswerEvent event)) {
+                    if (signal instanceof AnswerStream.Signal.Event told) {
+                        AnswerEvent event = told.event();
                         if (event instanceof AnswerEvent.Token token && responses.logprobs()) {
                             tokens.add(token);
                         } else if (event instanceof AnswerEvent.Finished finished) {

@@ -36,7 +36,8 @@ final class CutBody {
     }
 
     /** What a mark stands for, or null if this string is not a mark of this body. */
-    @Nullable ByteBuffer original(String text) {
+    @Nullable
+    ByteBuffer original(String text) {
         if (!text.startsWith(mark)) {
             return null;
         }
@@ -47,7 +48,9 @@ final class CutBody {
     /** The string as the caller wrote it. */
     String restore(String text) {
         ByteBuffer original = original(text);
-        return original == null ? text : StandardCharsets.US_ASCII.decode(original).toString();
+        return original == null
+                ? text
+                : StandardCharsets.US_ASCII.decode(original).toString();
     }
 
     private byte[] cut() {

@@ -38,7 +38,8 @@ final class Fields {
     }
 
     /** The value, or null if it is absent or null. */
-    @Nullable JsonNode any(String name) {
+    @Nullable
+    JsonNode any(String name) {
         read.add(name);
         JsonNode value = node.get(name);
         return value == null || value.isNull() ? null : value;
@@ -52,12 +53,14 @@ final class Fields {
         return value;
     }
 
-    @Nullable Fields object(String name) {
+    @Nullable
+    Fields object(String name) {
         JsonNode value = any(name);
         return value == null ? null : of(value, at(name), body);
     }
 
-    @Nullable String text(String name) {
+    @Nullable
+    String text(String name) {
         JsonNode value = any(name);
         return value == null ? null : text(value, at(name));
     }
@@ -99,12 +102,14 @@ final class Fields {
         return value.booleanValue();
     }
 
-    @Nullable Integer integer(String name, int least, int most) {
+    @Nullable
+    Integer integer(String name, int least, int most) {
         Long value = longInteger(name, least, most);
         return value == null ? null : value.intValue();
     }
 
-    @Nullable Long longInteger(String name, long least, long most) {
+    @Nullable
+    Long longInteger(String name, long least, long most) {
         JsonNode value = any(name);
         if (value == null) {
             return null;
@@ -122,7 +127,8 @@ final class Fields {
     }
 
     /** A number from {@code least} to {@code most}, both included. */
-    @Nullable Double number(String name, double least, double most) {
+    @Nullable
+    Double number(String name, double least, double most) {
         JsonNode value = any(name);
         return value == null ? null : number(value, at(name), least, most);
     }
@@ -172,6 +178,8 @@ final class Fields {
     }
 
     private static String plain(double bound) {
-        return bound == Math.rint(bound) && Math.abs(bound) < 1e9 ? Long.toString((long) bound) : Double.toString(bound);
+        return bound == Math.rint(bound) && Math.abs(bound) < 1e9
+                ? Long.toString((long) bound)
+                : Double.toString(bound);
     }
 }

@@ -37,8 +37,9 @@ final class SseWriter {
     List<byte[]> events(AnswerStream.Signal signal) {
         List<byte[]> events = new ArrayList<>();
         switch (signal) {
-            case AnswerStream.Signal.Idle() -> events.add(KEEP_ALIVE);
-            case AnswerStream.Signal.Event(AnswerEvent event) -> {
+            case AnswerStream.Signal.Idle idle -> events.add(KEEP_ALIVE);
+            case AnswerStream.Signal.Event told -> {
+                AnswerEvent event = told.event();
                 if (!roleSent) {
                     roleSent = true;
                     events.add(data(responses.roleChunk()));

@@ -24,8 +24,8 @@ public final class AddressPolicy {
 
     private static final Pattern DOTTED_DECIMAL = Pattern.compile(
             "(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])\\.){3}(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])");
-    private static final Pattern NAME = Pattern.compile(
-            "(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\\.)*[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?");
+    private static final Pattern NAME =
+            Pattern.compile("(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\\.)*[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?");
 
     private static final Block[] NOT_PUBLIC_V4 = {
         new Block("0.0.0.0", 8),
@@ -55,8 +55,9 @@ public final class AddressPolicy {
 
     /** @param allowedHosts {@code host} or {@code host:port}, exempt from the rule that addresses must be public */
     public AddressPolicy(Collection<String> allowedHosts, Resolver resolver) {
-        this.allowedHosts =
-                allowedHosts.stream().map(host -> host.toLowerCase(Locale.ROOT)).collect(Collectors.toUnmodifiableSet());
+        this.allowedHosts = allowedHosts.stream()
+                .map(host -> host.toLowerCase(Locale.ROOT))
+                .collect(Collectors.toUnmodifiableSet());
         this.resolver = resolver;
     }
 
@@ -102,7 +103,8 @@ public final class AddressPolicy {
         if (!scheme.equals("http") && !scheme.equals("https")) {
             throw refused("the URL's scheme is '" + scheme + "', expected https, http or data", param);
         }
-        if (uri.getRawUserInfo() != null || (uri.getRawAuthority() != null && uri.getRawAuthority().contains("@"))) {
+        if (uri.getRawUserInfo() != null
+                || (uri.getRawAuthority() != null && uri.getRawAuthority().contains("@"))) {
             throw refused("the URL holds credentials; picture URLs must work without", param);
         }
         if (uri.getHost() == null) {
@@ -153,16 +155,15 @@ public final class AddressPolicy {
             }
             return addresses;
         } catch (UnknownHostException e) {
-            throw new VlmException(
-                    ErrorCode.PICTURE_UNREACHABLE, "the host " + host + " is not known", param, e);
+            throw new VlmException(ErrorCode.PICTURE_UNREACHABLE, "the host " + host + " is not known", param, e);
         }
     }
 
     /** The same address under this name, so that nothing looks the name up again. */
     private static InetAddress named(String host, InetAddress address) {
         try {
-            return InetAddress.getByAddress(host.startsWith("[") ? host.substring(1, host.length() - 1) : host,
-                    address.getAddress());
+            return InetAddress.getByAddress(
+                    host.startsWith("[") ? host.substring(1, host.length() - 1) : host, address.getAddress());
         } catch (UnknownHostException e) {
             throw new AssertionError("an address has a legal length", e);
         }

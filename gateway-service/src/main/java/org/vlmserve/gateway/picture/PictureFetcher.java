@@ -43,7 +43,8 @@ public final class PictureFetcher {
         this.client = HttpClient.create(ConnectionProvider.newConnection())
                 .followRedirect(false)
                 .disableRetry(true)
-                .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, (int) config.connectTimeout().toMillis())
+                .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, (int)
+                        config.connectTimeout().toMillis())
                 .headers(headers -> headers.set(HttpHeaderNames.USER_AGENT, "vlm-gateway")
                         .set(HttpHeaderNames.ACCEPT, "image/*,*/*;q=0.1"));
     }
@@ -54,12 +55,11 @@ public final class PictureFetcher {
      *     {@code PICTURE_TOO_LARGE}, {@code PICTURE_TYPE_UNSUPPORTED}, {@code INVALID_REQUEST}
      */
     public Mono<byte[]> fetch(PictureSource source, LongConsumer reserve) {
-        Mono<byte[]> content =
-                switch (source) {
-                    case PictureSource.Inline inline ->
-                        Mono.fromCallable(() -> inline.decode(maxBytes)).subscribeOn(blocking);
-                    case PictureSource.Remote remote -> download(remote, reserve);
-                };
+        Mono<byte[]> content = switch (source) {
+            case PictureSource.Inline inline ->
+                Mono.fromCallable(() -> inline.decode(maxBytes)).subscribeOn(blocking);
+            case PictureSource.Remote remote -> download(remote, reserve);
+        };
         return content.doOnNext(bytes -> PictureType.require(bytes, source.param()));
     }
 
@@ -80,8 +80,8 @@ public final class PictureFetcher {
         return Mono.fromCallable(() -> policy.check(url, param))
                 .subscribeOn(blocking)
                 .flatMap(target -> get(target, param, reserve).flatMap(reply -> switch (reply) {
-                    case Reply.Content(byte[] bytes) -> Mono.just(bytes);
-                    case Reply.Redirect(String location) -> {
+                    case Reply.Content content -> Mono.just(content.bytes());
+                    case Reply.Redirect redirect -> {
                         if (redirects == 0) {
                             yield Mono.error(new VlmException(
                                     ErrorCode.PICTURE_UNREACHABLE,
@@ -89,7 +89,7 @@ public final class PictureFetcher {
                                     param,
                                     null));
                         }
-                        yield follow(resolve(target.url(), location, param), param, redirects - 1, reserve);
+                        yield follow(resolve(target.url(), redirect.location(), param), param, redirects - 1, reserve);
                     }
                 }));
     }
@@ -110,8 +110,7 @@ public final class PictureFetcher {
                 .single();
     }
 
-    private Mono<Reply> reply(
-            HttpClientResponse response, ByteBufFlux content, String param, LongConsumer reserve) {
+    private Mono<Reply> reply(HttpClientResponse response, ByteBufFlux content, String param, LongConsumer reserve) {
         return switch (response.status().code()) {
             case 200 -> body(response, content, param, reserve).map(Reply.Content::new);
             case 301, 302, 303, 307, 308 -> {
@@ -124,7 +123,8 @@ public final class PictureFetcher {
             default ->
                 Mono.error(new VlmException(
                         ErrorCode.PICTURE_UNREACHABLE,
-                        "the picture's host answered with status " + response.status().code() + ", expected 200",
+                        "the picture's host answered with status "
+                                + response.status().code() + ", expected 200",
                         param,
                         null));
         };
