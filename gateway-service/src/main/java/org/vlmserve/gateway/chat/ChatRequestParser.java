@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.vlmserve.gateway.chat.ChatRequest.WantedPicture;
 import org.vlmserve.gateway.config.DetailConfig;
@@ -66,6 +67,15 @@ final class ChatRequestParser {
     ChatRequest parse(byte[] bytes) {
         CutBody body = new CutBody(bytes);
         return new Reading(body).read(Fields.of(tree(body), "", body));
+    }
+
+    /** Every top-level field that is read, or refused by name: what {@code docs/api.md} has to list. */
+    Set<String> topLevelFields() {
+        CutBody body = new CutBody("{\"model\":\"any\",\"messages\":[{\"role\":\"user\",\"content\":\"\"}]}"
+                .getBytes(StandardCharsets.UTF_8));
+        Fields request = Fields.of(tree(body), "", body);
+        new Reading(body).read(request);
+        return request.known();
     }
 
     private JsonNode tree(CutBody body) {

@@ -33,6 +33,11 @@ final class Fields {
         throw wrongType(path, value, "an object");
     }
 
+    /** The names that were asked for so far, whether they were there or not. */
+    Set<String> known() {
+        return Set.copyOf(read);
+    }
+
     String at(String name) {
         return path.isEmpty() ? name : path + "." + name;
     }
