@@ -1,9 +1,6 @@
 package org.vlmserve.decoder;
 
 import io.micrometer.core.instrument.MeterRegistry;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.nio.FloatBuffer;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.Iterator;
@@ -49,14 +46,14 @@ public final class DecoderStage implements PromptHandler, AutoCloseable {
     private final DecoderConfig config;
     private final DecoderMetrics metrics;
     private final Sampler sampler;
-    private final float[] logitsRow;
+    private final float[][] logits;
     private final Slots slots;
     private final BlockingQueue<Runnable> arrivals = new LinkedBlockingQueue<>();
     private final Deque<Sequence> waiting = new ArrayDeque<>();
     private final AtomicInteger outstanding = new AtomicInteger();
     private final Thread owner;
     private @Nullable Sequence prefilling;
-    private FloatBuffer embeddings;
+    private float[] embeddings;
     private boolean open = true;
     private volatile boolean closed;
     private volatile int busy;
@@ -79,9 +76,9 @@ public final class DecoderStage implements PromptHandler, AutoCloseable {
         this.defaults = defaults;
         this.config = config;
         sampler = new Sampler(model.vocabulary());
-        logitsRow = new float[model.vocabulary()];
+        logits = new float[config.slots()][model.vocabulary()];
         slots = new Slots(model);
-        embeddings = allocate(Math.max(config.prefillChunk(), config.slots()) * model.hidden());
+        embeddings = new float[Math.multiplyExact(Math.max(config.prefillChunk(), config.slots()), model.hidden())];
         metrics = new DecoderMetrics(
                 meters, ref, config.slots(), () -> busy, () -> Math.max(0, outstanding.get() - busy));
         owner = Thread.ofPlatform().name("decoder-" + ref.model()).start(this::run);
@@ -306,22 +303,21 @@ public final class DecoderStage implements PromptHandler, AutoCloseable {
         if (sequence == null) {
             return;
         }
-        FloatBuffer logits;
         try {
             sequence.sink().checkpoint();
-            logits = prefillPiece(sequence);
+            prefillPiece(sequence);
         } catch (RuntimeException | OutOfMemoryError e) {
             slots.abandon(sequence);
             prefilling = null;
             fail(sequence.sink(), requestId(sequence), e);
             return;
         }
-        if (logits != null) {
+        if (sequence.cached() == sequence.prefillLength()) {
             slots.join(sequence);
             prefilling = null;
             if (sequence.caughtUp()) {
                 sequence.answerBegins(System.nanoTime());
-                choose(sequence, logits, 0);
+                choose(sequence, logits[0]);
             }
         }
     }
@@ -340,38 +336,39 @@ public final class DecoderStage implements PromptHandler, AutoCloseable {
         metrics.reusedTokens.increment(reused);
     }
 
-    /** @return logits after the last piece, empty if a replayed answer is still to be decoded; null before the last piece */
-    private @Nullable FloatBuffer prefillPiece(Sequence sequence) {
+    private void prefillPiece(Sequence sequence) {
         int from = sequence.cached();
         int left = sequence.prefillLength() - from;
         int length = sequence.reusable() ? Math.min(config.prefillChunk(), left) : left;
-        boolean last = length == left;
-        FloatBuffer rows = embeddings(length);
+        float[] rows = embeddings(length);
         long[][] positions = new long[model.positionChannels()][length];
         for (int i = 0; i < length; i++) {
-            putEmbedding(sequence, from + i, rows);
+            putEmbedding(sequence, from + i, rows, i);
             putPosition(sequence, from + i, positions, i);
         }
-        boolean wantLogits = last && from + length == sequence.prompt().length() + sequence.answered();
+        boolean chooses = from + length == sequence.prompt().length() + sequence.answered();
         long begin = System.nanoTime();
-        FloatBuffer logits = model.prefill(slots.prefilling(), from, rows.flip(), positions, wantLogits);
+        model.prefill(slots.prefilling(), from, rows, length, positions, chooses ? logits[0] : null);
         metrics.prefillStep.record(System.nanoTime() - begin, TimeUnit.NANOSECONDS);
         metrics.prefillTokens.increment(length);
         sequence.advance(length);
-        return last ? logits : null;
     }
 
-    private void putEmbedding(Sequence sequence, int position, FloatBuffer target) {
+    private void putEmbedding(Sequence sequence, int position, float[] target, int row) {
         PreparedPrompt prompt = sequence.prompt();
+        int hidden = model.hidden();
         if (position >= prompt.length()) {
-            model.embed(sequence.answerToken(position), target);
+            model.embed(sequence.answerToken(position), target, row * hidden);
         } else if (prompt.picture()[position] < 0) {
-            model.embed(prompt.tokenIds()[position], target);
+            model.embed(prompt.tokenIds()[position], target, row * hidden);
         } else {
-            Tensor picture =
-                    sequence.ready().pictures().get(prompt.picture()[position]).embeddings();
-            int row = prompt.pictureRow()[position];
-            target.put(picture.rows(row, row + 1).data().asFloatBuffer());
+            Tensor picture = sequence.ready()
+                    .pictures()
+                    .get(prompt.picture()[position])
+                    .embeddings();
+            picture.data()
+                    .asFloatBuffer()
+                    .get(prompt.pictureRow()[position] * hidden, target, row * hidden, hidden);
         }
     }
 
@@ -421,17 +418,17 @@ public final class DecoderStage implements PromptHandler, AutoCloseable {
     /** One token for each of these neighbours. Throws what the model throws, before any row has changed. */
     private void step(List<Sequence> rows) {
         int count = rows.size();
-        FloatBuffer inputs = embeddings(count);
+        float[] inputs = embeddings(count);
         long[][] positions = new long[model.positionChannels()][count];
         int[] totals = new int[count];
         for (int i = 0; i < count; i++) {
             Sequence row = rows.get(i);
-            putEmbedding(row, row.cached(), inputs);
+            putEmbedding(row, row.cached(), inputs, i);
             putPosition(row, row.cached(), positions, i);
             totals[i] = row.cached() + 1;
         }
         long begin = System.nanoTime();
-        FloatBuffer logits = model.decode(slots.slotOf(rows.getFirst()), count, inputs.flip(), positions, totals);
+        model.decode(slots.slotOf(rows.getFirst()), count, inputs, positions, totals, logits);
         metrics.decodeStep.record(System.nanoTime() - begin, TimeUnit.NANOSECONDS);
         metrics.batch.record(count);
         // all before any is chosen for: a row that ends moves another, with all that is in its cache
@@ -440,23 +437,22 @@ public final class DecoderStage implements PromptHandler, AutoCloseable {
         }
         for (int i = 0; i < count; i++) {
             if (rows.get(i).caughtUp()) {
-                choose(rows.get(i), logits, i);
+                choose(rows.get(i), logits[i]);
             }
         }
     }
 
-    /** Chooses a row's next token from a row of the logits, and ends it if that was the last. */
-    private void choose(Sequence sequence, FloatBuffer logits, int logitsIndex) {
+    /** Chooses a row's next token from its logits [V], and ends the row if that was the last. */
+    private void choose(Sequence sequence, float[] row) {
         try {
-            logits.get(logits.position() + logitsIndex * model.vocabulary(), logitsRow);
             SamplingState sampling = sequence.sampling();
             int index = sequence.answered();
-            int tokenId = sampler.next(sampling, logitsRow);
+            int tokenId = sampler.next(sampling, row);
             AnswerEvent.TokenLogprob chosen = null;
             List<AnswerEvent.TokenLogprob> top = List.of();
             Integer topCount = sampling.parameters().topLogprobs();
             if (topCount != null) {
-                Sampler.LogProbabilities logprobs = new Sampler.LogProbabilities(logitsRow);
+                Sampler.LogProbabilities logprobs = new Sampler.LogProbabilities(row);
                 chosen = logprob(tokenId, logprobs.of(tokenId));
                 top = logprobs.top(topCount).stream()
                         .map(each -> logprob(each.tokenId(), each.logprob()))
@@ -533,18 +529,12 @@ public final class DecoderStage implements PromptHandler, AutoCloseable {
 
     // ---- buffers
 
-    /** An empty buffer for so many rows. */
-    private FloatBuffer embeddings(int rows) {
+    /** Room for so many rows, at least. */
+    private float[] embeddings(int rows) {
         int floats = Math.multiplyExact(rows, model.hidden());
-        if (embeddings.capacity() < floats) {
-            embeddings = allocate(floats);
+        if (embeddings.length < floats) {
+            embeddings = new float[floats];
         }
-        return embeddings.clear();
-    }
-
-    private static FloatBuffer allocate(int floats) {
-        return ByteBuffer.allocateDirect(Math.multiplyExact(floats, Float.BYTES))
-                .order(ByteOrder.nativeOrder())
-                .asFloatBuffer();
+        return embeddings;
     }
 }

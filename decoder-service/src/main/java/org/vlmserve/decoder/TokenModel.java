@@ -1,6 +1,6 @@
 package org.vlmserve.decoder;
 
-import java.nio.FloatBuffer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A language model over a key-value cache of several slots, as the scheduler sees it. One thread calls it. In all shapes S
@@ -20,28 +20,29 @@ public interface TokenModel extends AutoCloseable {
 
     int positionChannels();
 
-    /** Puts the embedding of a token, H floats, at the buffer's position and moves the position behind it. */
-    void embed(int tokenId, FloatBuffer target);
+    /** Writes the embedding of a token to {@code target[offset, offset + H)}. */
+    void embed(int tokenId, float[] target, int offset);
 
     /**
      * Appends a piece of prompt to a slot that holds {@code past} positions. What the slot held behind them is overwritten.
      *
-     * @param embeddings direct, [S, H] from position to limit
+     * @param embeddings [S, H] in its first elements
+     * @param length S
      * @param positions [C][S]
-     * @param wantLogits whether the last row's logits are needed
-     * @return [V], valid until the next {@code prefill} or {@code decode}; empty unless wanted
+     * @param logits [V], written with the last row's; null when they are not needed
      */
-    FloatBuffer prefill(int slot, int past, FloatBuffer embeddings, long[][] positions, boolean wantLogits);
+    void prefill(
+            int slot, int past, float[] embeddings, int length, long[][] positions, float @Nullable [] logits);
 
     /**
      * Appends one token to each of the slots {@code [firstSlot, firstSlot + count)}. To repeat a step is harmless.
      *
-     * @param embeddings direct, [count, H] from position to limit
+     * @param embeddings [count, H] in its first elements
      * @param positions [C][count]
      * @param totals [count], each slot's length with the new token
-     * @return [count, V], valid until the next {@code prefill} or {@code decode}
+     * @param logits [count][V], written
      */
-    FloatBuffer decode(int firstSlot, int count, FloatBuffer embeddings, long[][] positions, int[] totals);
+    void decode(int firstSlot, int count, float[] embeddings, long[][] positions, int[] totals, float[][] logits);
 
     /** Copies the first {@code length} positions of a slot's cache to another slot. */
     void copySlot(int from, int to, int length);

@@ -73,7 +73,7 @@ class DecoderStageTest {
         }
         ByteTokens tokens = new ByteTokens(prefill, PIECES);
         model = new FakeTokenModel(slots + prefixSlots, CONTEXT, tokens.vocabulary(), 3);
-        stage = new DecoderStage(MODEL, model, tokens, GREEDY, new DecoderConfig(slots, prefixSlots, chunk), meters);
+        stage = new DecoderStage(MODEL, model, tokens, GREEDY, new DecoderConfig(slots, prefixSlots, chunk, CONTEXT), meters);
         return stage;
     }
 
@@ -183,38 +183,32 @@ class DecoderStageTest {
         ByteTokens tokens = new ByteTokens(Prefill.CAUSAL, PIECES);
         FakeTokenModel model = new FakeTokenModel(1, CONTEXT, tokens.vocabulary(), 3);
         var prompt = tokens.prepare(ask(text, Sampling.DEFAULTS, picture).job().turns(), List.of(picture.layout()));
-        java.nio.FloatBuffer embeddings = direct(prompt.length());
-        for (int i = 0; i < prompt.length(); i++) {
+        int length = prompt.length();
+        float[] embeddings = new float[length * FakeTokenModel.HIDDEN];
+        for (int i = 0; i < length; i++) {
             if (prompt.picture()[i] < 0) {
-                model.embed(prompt.tokenIds()[i], embeddings);
+                model.embed(prompt.tokenIds()[i], embeddings, 3 * i);
             } else {
-                embeddings.put(picture.embeddings().toFloats(), prompt.pictureRow()[i] * 3, 3);
+                System.arraycopy(picture.embeddings().toFloats(), 3 * prompt.pictureRow()[i], embeddings, 3 * i, 3);
             }
         }
-        java.nio.FloatBuffer logits = model.prefill(0, 0, embeddings.flip(), prompt.positions(), true);
+        float[][] logits = new float[1][model.vocabulary()];
+        model.prefill(0, 0, embeddings, length, prompt.positions(), logits[0]);
         List<Integer> ids = new ArrayList<>();
         while (true) {
             int best = 0;
             for (int id = 1; id < model.vocabulary(); id++) {
-                best = logits.get(id) > logits.get(best) ? id : best;
+                best = logits[0][id] > logits[0][best] ? id : best;
             }
             ids.add(best);
             if (ids.size() == count) {
                 return ids;
             }
-            java.nio.FloatBuffer one = direct(1);
-            model.embed(best, one);
+            model.embed(best, embeddings, 0);
             long position = prompt.nextPosition() + ids.size() - 1;
-            logits = model.decode(0, 1, one.flip(), new long[][] {{position}, {position}, {position}}, new int[] {
-                prompt.length() + ids.size()
-            });
+            long[][] positions = {{position}, {position}, {position}};
+            model.decode(0, 1, embeddings, positions, new int[] {length + ids.size()}, logits);
         }
-    }
-
-    private static java.nio.FloatBuffer direct(int rows) {
-        return java.nio.ByteBuffer.allocateDirect(rows * FakeTokenModel.HIDDEN * 4)
-                .order(java.nio.ByteOrder.nativeOrder())
-                .asFloatBuffer();
     }
 
     @Test

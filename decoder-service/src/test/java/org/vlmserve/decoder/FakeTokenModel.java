@@ -2,7 +2,6 @@ package org.vlmserve.decoder;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
@@ -67,36 +66,36 @@ final class FakeTokenModel implements TokenModel {
     }
 
     @Override
-    public void embed(int tokenId, FloatBuffer target) {
-        target.put(tokenId).put(-tokenId).put(0.5f);
+    public void embed(int tokenId, float[] target, int offset) {
+        target[offset] = tokenId;
+        target[offset + 1] = -tokenId;
+        target[offset + 2] = 0.5f;
     }
 
     @Override
-    public FloatBuffer prefill(int slot, int past, FloatBuffer embeddings, long[][] positions, boolean wantLogits) {
+    public void prefill(
+            int slot, int past, float[] embeddings, int length, long[][] positions, float @Nullable [] logits) {
         calls.add("prefill");
         pass();
-        assertThat(embeddings.isDirect()).isTrue();
-        int length = positions[0].length;
-        assertThat(embeddings.remaining()).isEqualTo(length * HIDDEN);
         for (int i = 0; i < length; i++) {
             cache[slot][past + i] = digest(embeddings, i, positions);
         }
-        return wantLogits ? FloatBuffer.wrap(logits(slot, past + length)) : FloatBuffer.allocate(0);
+        if (logits != null) {
+            fill(logits, slot, past + length);
+        }
     }
 
     @Override
-    public FloatBuffer decode(int firstSlot, int count, FloatBuffer embeddings, long[][] positions, int[] totals) {
+    public void decode(
+            int firstSlot, int count, float[] embeddings, long[][] positions, int[] totals, float[][] logits) {
         calls.add("decode");
         pass();
         largestBatch = Math.max(largestBatch, count);
-        assertThat(embeddings.remaining()).isEqualTo(count * HIDDEN);
         assertThat(totals).hasSize(count);
-        FloatBuffer all = FloatBuffer.allocate(count * vocabulary);
         for (int i = 0; i < count; i++) {
             cache[firstSlot + i][totals[i] - 1] = digest(embeddings, i, positions);
-            all.put(logits(firstSlot + i, totals[i]));
+            fill(logits[i], firstSlot + i, totals[i]);
         }
-        return all.flip();
     }
 
     @Override
@@ -125,16 +124,16 @@ final class FakeTokenModel implements TokenModel {
         }
     }
 
-    private long digest(FloatBuffer embeddings, int row, long[][] positions) {
+    private long digest(float[] embeddings, int row, long[][] positions) {
         assertThat(positions).hasNumberOfRows(channels);
         long digest = 17;
         for (int i = 0; i < HIDDEN; i++) {
-            digest = mix(digest * 31 + Float.floatToIntBits(embeddings.get(embeddings.position() + row * HIDDEN + i)));
+            digest = mix(digest * 31 + Float.floatToIntBits(embeddings[row * HIDDEN + i]));
         }
         for (long[] channel : positions) {
             digest = mix(digest * 31 + channel[row]);
         }
-        if (poisonedToken.test((int) embeddings.get(embeddings.position() + row * HIDDEN))) {
+        if (poisonedToken.test((int) embeddings[row * HIDDEN])) {
             if (poison != null) {
                 throw poison;
             }
@@ -143,16 +142,15 @@ final class FakeTokenModel implements TokenModel {
         return digest;
     }
 
-    private float[] logits(int slot, int total) {
+    private void fill(float[] logits, int slot, int total) {
         long digest = 1;
         for (int i = 0; i < total; i++) {
             digest = mix(digest + cache[slot][i]);
         }
-        float[] logits = new float[vocabulary];
+        assertThat(logits).hasSize(vocabulary);
         for (int id = 0; id < vocabulary; id++) {
             logits[id] = (mix(digest + id) >>> 40) * 0x1.0p-24f * 8 - 4;
         }
-        return logits;
     }
 
     private static long mix(long z) {
