@@ -40,7 +40,7 @@ public final class CausalDecoder implements AutoCloseable {
     private final DecoderShape shape;
     private final int slots;
     private final int capacity;
-    private final Arena arena = Arena.ofShared();
+    private final Arena arena;
 
     /** Per layer keys, then values: [2 · layers] segments of [slots, kvHeads, T, headDim] floats. */
     private final MemorySegment[] caches;
@@ -55,12 +55,14 @@ public final class CausalDecoder implements AutoCloseable {
     /** A buffer [rows, V] that calls write into. */
     private record Logits(FloatBuffer data, OnnxTensor tensor) {}
 
+    @SuppressWarnings("MustBeClosedChecker") // closed with the decoder
     private CausalDecoder(Path graph, OrtSession session, DecoderShape shape, int slots, int capacity) {
         this.graph = graph;
         this.session = session;
         this.shape = shape;
         this.slots = slots;
         this.capacity = capacity;
+        this.arena = Arena.ofShared();
         this.caches = new MemorySegment[2 * shape.layers()];
         this.embeds = allocate(Math.multiplyExact(slots, shape.hidden()));
     }

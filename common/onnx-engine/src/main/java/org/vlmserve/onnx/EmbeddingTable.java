@@ -41,6 +41,7 @@ public final class EmbeddingTable implements AutoCloseable {
      * @param dtype F32, F16 or BF16
      * @throws VlmException {@code BUNDLE_CORRUPT} if the file cannot be read or has another size
      */
+    @SuppressWarnings("MustBeClosedChecker") // the table owns the arena
     public static EmbeddingTable open(Path file, DType dtype, int rows, int width) {
         if (dtype != DType.F32 && dtype != DType.F16 && dtype != DType.BF16) {
             throw new VlmException(

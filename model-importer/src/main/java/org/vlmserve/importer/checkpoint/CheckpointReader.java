@@ -36,6 +36,7 @@ public final class CheckpointReader implements AutoCloseable {
     }
 
     /** @throws VlmException {@code CHECKPOINT_UNREADABLE}, naming the file and the tensor */
+    @SuppressWarnings("MustBeClosedChecker") // the reader owns the arena
     public static CheckpointReader open(Path directory) {
         Arena arena = Arena.ofShared();
         try {
