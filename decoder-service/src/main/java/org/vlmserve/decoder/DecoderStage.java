@@ -157,8 +157,8 @@ public final class DecoderStage implements PromptHandler, AutoCloseable {
         } catch (InterruptedException e) {
             log.info("decoder of {} was interrupted", ref.model());
         } catch (Throwable e) {
+            log.error("the decoder of {} breaks down; the process should be replaced", ref.model(), e);
             why = () -> new VlmException(ErrorCode.INTERNAL, "the decoder of " + ref.model() + " broke down", e);
-            throw e;
         } finally {
             endAll(why);
         }
@@ -362,13 +362,9 @@ public final class DecoderStage implements PromptHandler, AutoCloseable {
         } else if (prompt.picture()[position] < 0) {
             model.embed(prompt.tokenIds()[position], target, row * hidden);
         } else {
-            Tensor picture = sequence.ready()
-                    .pictures()
-                    .get(prompt.picture()[position])
-                    .embeddings();
-            picture.data()
-                    .asFloatBuffer()
-                    .get(prompt.pictureRow()[position] * hidden, target, row * hidden, hidden);
+            Tensor picture =
+                    sequence.ready().pictures().get(prompt.picture()[position]).embeddings();
+            picture.data().asFloatBuffer().get(prompt.pictureRow()[position] * hidden, target, row * hidden, hidden);
         }
     }
 

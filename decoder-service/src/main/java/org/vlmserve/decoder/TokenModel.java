@@ -31,8 +31,7 @@ public interface TokenModel extends AutoCloseable {
      * @param positions [C][S]
      * @param logits [V], written with the last row's; null when they are not needed
      */
-    void prefill(
-            int slot, int past, float[] embeddings, int length, long[][] positions, float @Nullable [] logits);
+    void prefill(int slot, int past, float[] embeddings, int length, long[][] positions, float @Nullable [] logits);
 
     /**
      * Appends one token to each of the slots {@code [firstSlot, firstSlot + count)}. To repeat a step is harmless.

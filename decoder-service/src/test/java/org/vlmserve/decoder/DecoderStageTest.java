@@ -73,7 +73,8 @@ class DecoderStageTest {
         }
         ByteTokens tokens = new ByteTokens(prefill, PIECES);
         model = new FakeTokenModel(slots + prefixSlots, CONTEXT, tokens.vocabulary(), 3);
-        stage = new DecoderStage(MODEL, model, tokens, GREEDY, new DecoderConfig(slots, prefixSlots, chunk, CONTEXT), meters);
+        stage = new DecoderStage(
+                MODEL, model, tokens, GREEDY, new DecoderConfig(slots, prefixSlots, chunk, CONTEXT), meters);
         return stage;
     }
 
