@@ -16,7 +16,8 @@ public final class FeatureSliceHandler implements JobHandler<FeatureSlice> {
 
     @Override
     public void handle(FeatureSlice slice, JobContext context) {
-        try (MDC.MDCCloseable ignored = MDC.putCloseable("request", slice.envelope().requestId())) {
+        try (MDC.MDCCloseable ignored =
+                MDC.putCloseable("request", slice.envelope().requestId())) {
             context.checkpoint();
             context.publish(stage.project(slice, context.waited()));
         }

@@ -21,7 +21,8 @@ public final class ImageJobHandler implements JobHandler<ImageJob> {
 
     @Override
     public void handle(ImageJob job, JobContext context) {
-        try (MDC.MDCCloseable ignored = MDC.putCloseable("request", job.envelope().requestId())) {
+        try (MDC.MDCCloseable ignored =
+                MDC.putCloseable("request", job.envelope().requestId())) {
             stage.encode(job, context.waited(), new EncoderOutput() {
                 @Override
                 public void checkpoint() {
@@ -35,8 +36,7 @@ public final class ImageJobHandler implements JobHandler<ImageJob> {
 
                 @Override
                 public void features(int firstRow, int totalRows, Tensor rows, StageTimes times) {
-                    context.publish(
-                            new FeatureSlice(job.envelope(), job.picture(), firstRow, totalRows, rows, times));
+                    context.publish(new FeatureSlice(job.envelope(), job.picture(), firstRow, totalRows, rows, times));
                 }
             });
         }
