@@ -19,7 +19,7 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 import torch  # noqa: E402
 import transformers  # noqa: E402
 
-from maker import cases, checkpoints, pictures  # noqa: E402
+from maker import cases, checkpoints, pictures, pixels, templates, tokens  # noqa: E402
 from maker.files import write_json  # noqa: E402
 
 
@@ -34,7 +34,29 @@ def make_qwen2_vl(out: Path):
         cases.write(folder / "checkpoint", _fresh(folder / "cases"), out)
 
 
-PARTS = {"pictures": make_pictures, "qwen2_vl": make_qwen2_vl}
+def make_tokens(out: Path):
+    for name, recipe in checkpoints.RECIPES.items():
+        checkpoint = out / "qwen2_vl" / name / "checkpoint"
+        config = checkpoints.load_json(checkpoint / "config.json")
+        rows = config.get("text_config", config)["vocab_size"]
+        tokens.write(checkpoint, out / "qwen2_vl" / name / "tokens.json", recipe.seed, rows)
+
+
+def make_pixels(out: Path):
+    pixels.write(_fresh(out / "pixels"))
+
+
+def make_templates(out: Path):
+    templates.write(_fresh(out / "templates"))
+
+
+PARTS = {
+    "pictures": make_pictures,
+    "qwen2_vl": make_qwen2_vl,
+    "tokens": make_tokens,
+    "pixels": make_pixels,
+    "templates": make_templates,
+}
 
 
 def _fresh(folder: Path) -> Path:

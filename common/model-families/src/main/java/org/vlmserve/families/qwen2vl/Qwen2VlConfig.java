@@ -141,6 +141,7 @@ public record Qwen2VlConfig(
                         imageToken(CheckpointJson.read(tokenizerJson), config, imageTokenId),
                         imageTokenId,
                         vision.spatialMergeSize(),
+                        tokenizerConfig != null && tokenizerConfig.booleanValue("add_prefix_space", false),
                         specialTokens(tokenizerConfig)),
                 generation(checkpoint, config, textConfig),
                 chatTemplate(checkpoint, tokenizerConfig),
