@@ -129,8 +129,7 @@ public final class CausalDecoder implements AutoCloseable {
                     + ", expected at least one and " + "no more than " + capacity + " in all");
         }
         int total = past + count;
-        long[] rows = wantLogits ? new long[] {count - 1L} : new long[0];
-        run(new View(slot, 1), count, embeds, positions, new int[] {total}, rows);
+        run(new View(slot, 1), count, embeds, positions, new int[] {total}, new long[] {count - 1L});
         return wantLogits ? row(logits(1), 0, new float[shape.vocabulary()]) : null;
     }
 
@@ -237,9 +236,7 @@ public final class CausalDecoder implements AutoCloseable {
                 outputs.put(GraphContract.presentKey(i), keys);
                 outputs.put(GraphContract.presentValue(i), values);
             }
-            if (rows.length > 0) {
-                outputs.put(GraphContract.LOGITS, logits(rows.length).tensor());
-            }
+            outputs.put(GraphContract.LOGITS, logits(rows.length).tensor());
             try (OrtSession.Result ignored = session.run(inputs, outputs)) {
                 // Everything was written in place.
             } finally {

@@ -15,7 +15,7 @@ package org.vlmserve.onnx;
  * <h2>decoder/graph.onnx</h2>
  * {@code inputs_embeds} f32 [B, S, H], {@code position_ids} i64 [channels, B, S] ([B, S] for one channel),
  * {@code seqlens_k} i32 [B] (each row's total length after this call, less one), {@code total_sequence_length} i32 [1]
- * (the longest of them), {@code rows} i64 [M] (which of the B·S rows get logits; none is allowed), and for each layer
+ * (the longest of them), {@code rows} i64 [M] (which of the B·S rows get logits; at least one), and for each layer
  * {@code past_key_i}, {@code past_value_i} f32 [B, kvHeads, T, headDim] → {@code logits} f32 [M, V], and for each layer
  * {@code present_key_i}, {@code present_value_i}, which must be the same buffers as their pasts: only new rows are written.
  * More than one new token on top of a past is possible for B = 1 only.

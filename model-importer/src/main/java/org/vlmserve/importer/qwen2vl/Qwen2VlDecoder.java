@@ -21,8 +21,7 @@ import org.vlmserve.onnx.GraphContract;
  * The language model: inputs_embeds [B, S, H] through L layers to logits [M, V] of the rows that were asked for.
  *
  * <p>Only attention needs every row of the last layer, whose keys and values stay in the cache. What comes after it, that layer's
- * output projection and MLP, the final norm and the head, runs on the M rows alone, so a chunk in the middle of a prompt (M = 0) pays for
- * none of it.
+ * output projection and MLP, the final norm and the head, runs on the M rows alone: one, for a chunk of a prompt.
  *
  * <p>Reference: transformers 5.18, {@code Qwen2VLDecoderLayer} in modeling_qwen2_vl.py.
  */
