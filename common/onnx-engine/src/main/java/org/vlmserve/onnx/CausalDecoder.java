@@ -78,7 +78,8 @@ public final class CausalDecoder implements AutoCloseable {
         if (slots < 1 || capacity < 1 || slotBytes * slots > LARGEST_BUFFER) {
             throw new VlmException(
                     ErrorCode.INVALID_REQUEST,
-                    slots + " slots of " + capacity + " positions need " + slotBytes * slots + " bytes in each cache tensor"
+                    slots + " slots of " + capacity + " positions need " + slotBytes * slots
+                            + " bytes in each cache tensor"
                             + ", expected at most " + LARGEST_BUFFER + " and at least one of each; "
                             + Math.max(0, LARGEST_BUFFER / Math.max(1, slotBytes)) + " slots of this capacity fit");
         }
@@ -124,8 +125,8 @@ public final class CausalDecoder implements AutoCloseable {
             int slot, int past, float[] embeds, int count, long[][] positions, boolean wantLogits) {
         checkSlots(slot, 1);
         if (count < 1 || past < 0 || past + count > capacity) {
-            throw new IllegalArgumentException("prefill of " + count + " tokens after " + past + ", expected at least one and "
-                    + "no more than " + capacity + " in all");
+            throw new IllegalArgumentException("prefill of " + count + " tokens after " + past
+                    + ", expected at least one and " + "no more than " + capacity + " in all");
         }
         int total = past + count;
         run(new View(slot, 1), count, embeds, positions, new int[] {total}, new long[] {count - 1L});
@@ -147,8 +148,8 @@ public final class CausalDecoder implements AutoCloseable {
         for (int i = 0; i < count; i++) {
             rows[i] = i;
             if (totals[i] < 1 || totals[i] > capacity) {
-                throw new IllegalArgumentException(
-                        "slot " + (firstSlot + i) + " would hold " + totals[i] + " positions, expected 1 to " + capacity);
+                throw new IllegalArgumentException("slot " + (firstSlot + i) + " would hold " + totals[i]
+                        + " positions, expected 1 to " + capacity);
             }
         }
         run(new View(firstSlot, count), 1, embeds, positions, totals, rows);

@@ -53,8 +53,8 @@ public final class EmbeddingTable implements AutoCloseable {
             if (channel.size() != expected) {
                 throw new VlmException(
                         ErrorCode.BUNDLE_CORRUPT,
-                        file + " holds " + channel.size() + " bytes, expected " + expected + " for [" + rows + ", " + width
-                                + "] of " + dtype + "; import the checkpoint again");
+                        file + " holds " + channel.size() + " bytes, expected " + expected + " for [" + rows + ", "
+                                + width + "] of " + dtype + "; import the checkpoint again");
             }
             MemorySegment data = channel.map(FileChannel.MapMode.READ_ONLY, 0, expected, arena);
             return new EmbeddingTable(arena, data, dtype, rows, width);

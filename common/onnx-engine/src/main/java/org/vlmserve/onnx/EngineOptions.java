@@ -14,7 +14,8 @@ import org.vlmserve.protocol.error.VlmException;
  * @param cacheDirectory where weights that were rearranged for this processor are kept, so that later sessions and other
  *     processes map them instead of holding copies of their own; null to rearrange at each start
  */
-public record EngineOptions(int threads, boolean spinning, @Nullable Path cacheDirectory) {
+public record EngineOptions(
+        int threads, boolean spinning, @Nullable Path cacheDirectory) {
 
     public EngineOptions {
         if (threads < 0) {

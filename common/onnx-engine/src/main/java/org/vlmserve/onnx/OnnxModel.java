@@ -67,8 +67,7 @@ public final class OnnxModel implements AutoCloseable {
                 return outputs;
             }
         } catch (OrtException e) {
-            throw new VlmException(
-                    ErrorCode.INTERNAL, graph + " does not run on " + inputs + ": " + e.getMessage(), e);
+            throw new VlmException(ErrorCode.INTERNAL, graph + " does not run on " + inputs + ": " + e.getMessage(), e);
         } finally {
             given.values().forEach(OnnxTensor::close);
             inUse.readLock().unlock();
@@ -84,7 +83,8 @@ public final class OnnxModel implements AutoCloseable {
         try {
             NodeInfo info = session.getInputInfo().get(name);
             if (info == null) {
-                throw new IllegalArgumentException(graph + " has no input " + name + ", it has " + session.getInputNames());
+                throw new IllegalArgumentException(
+                        graph + " has no input " + name + ", it has " + session.getInputNames());
             }
             return ((TensorInfo) info.getInfo()).getShape()[axis];
         } catch (OrtException e) {

@@ -48,10 +48,11 @@ final class RowwiseInt8Check {
 
     /** @throws VlmException {@code BUNDLE_CORRUPT} on a processor that computes such graphs wrongly */
     static void configure(OrtSession.SessionOptions session) throws OrtException {
-        boolean unsigned = Remedy.UNSIGNED.orElseThrow(() -> new VlmException(
-                ErrorCode.BUNDLE_CORRUPT,
-                "this processor's 8-bit products overflow (" + System.getProperty("os.arch")
-                        + " without VNNI), so an int8 bundle would answer wrongly; import with --precision int4 or fp32"));
+        boolean unsigned = Remedy.UNSIGNED.orElseThrow(
+                () -> new VlmException(
+                        ErrorCode.BUNDLE_CORRUPT,
+                        "this processor's 8-bit products overflow (" + System.getProperty("os.arch")
+                                + " without VNNI), so an int8 bundle would answer wrongly; import with --precision int4 or fp32"));
         if (unsigned) {
             session.addConfigEntry(UNSIGNED_WEIGHTS, "1");
         }

@@ -74,8 +74,7 @@ final class Sessions {
     /** Runs {@code build} unless the process is ending; the end of the process waits for it. */
     static <T> T exclusive(Supplier<T> build) {
         if (!BUILDING.readLock().tryLock()) {
-            throw new VlmException(
-                    ErrorCode.STAGE_UNAVAILABLE, "the process is ending; no session is built any more");
+            throw new VlmException(ErrorCode.STAGE_UNAVAILABLE, "the process is ending; no session is built any more");
         }
         try {
             return build.get();
