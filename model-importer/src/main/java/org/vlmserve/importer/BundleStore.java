@@ -15,7 +15,7 @@ class BundleStore {
     }
 
     /** Opens a new file. */
-    FileChannel create(Path file) throws IOException {
-        return FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
+    BundleFile create(Path file) throws IOException {
+        return new BundleFile(FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE));
     }
 }

@@ -138,34 +138,33 @@ public final class Importer {
     private BundleManifest write(Blueprint blueprint, Path directory, long total, ProgressListener progress)
             throws IOException {
         progress.started(total);
+        Bundle bundle = new Bundle(directory, blueprint.manifest());
         ExecutorService workers =
                 Executors.newFixedThreadPool(Math.min(8, Runtime.getRuntime().availableProcessors()));
         try {
-            writeGraph(blueprint.encoder(), new Bundle(directory, blueprint.manifest()).encoderGraph(), workers, progress);
-            writeGraph(
-                    blueprint.projector(), new Bundle(directory, blueprint.manifest()).projectorGraph(), workers, progress);
-            writeGraph(blueprint.decoder(), new Bundle(directory, blueprint.manifest()).decoderGraph(), workers, progress);
+            writeGraph(blueprint.encoder(), bundle.encoderGraph(), workers, progress);
+            writeGraph(blueprint.projector(), bundle.projectorGraph(), workers, progress);
+            writeGraph(blueprint.decoder(), bundle.decoderGraph(), workers, progress);
         } finally {
             workers.shutdownNow();
             workers.close();
         }
-        Bundle bundle = new Bundle(directory, blueprint.manifest());
-        try (FileChannel out = store.create(bundle.decoderEmbeddings())) {
+        try (BundleFile out = store.create(bundle.decoderEmbeddings())) {
             long size = blueprint.embeddings().data().byteSize();
             long piece = 8 << 20;
             for (long from = 0; from < size; from += piece) {
                 long length = Math.min(piece, size - from);
-                writeFully(out, blueprint.embeddings().data().asSlice(from, length).asByteBuffer());
+                out.write(blueprint.embeddings().data().asSlice(from, length).asByteBuffer(), from);
                 progress.written(length);
             }
-            out.force(true);
+            out.force();
         }
         Files.createDirectory(bundle.tokenizer());
         for (Path file : blueprint.tokenizerFiles()) {
             Path name = file.getFileName();
-            try (FileChannel out = store.create(bundle.tokenizer().resolve(name))) {
-                writeFully(out, ByteBuffer.wrap(Files.readAllBytes(file)));
-                out.force(true);
+            try (BundleFile out = store.create(bundle.tokenizer().resolve(name))) {
+                out.write(ByteBuffer.wrap(Files.readAllBytes(file)), 0);
+                out.force();
             }
         }
         progress.finishing();
@@ -187,13 +186,13 @@ public final class Importer {
             throw new IllegalStateException(file + " has no parent");
         }
         Files.createDirectory(directory);
-        try (FileChannel out = store.create(directory.resolve(graph.weights().name()))) {
+        try (BundleFile out = store.create(directory.resolve(graph.weights().name()))) {
             graph.weights().write(out, workers, progress::written);
-            out.force(true);
+            out.force();
         }
-        try (FileChannel out = store.create(file)) {
-            writeFully(out, ByteBuffer.wrap(graph.serialize()));
-            out.force(true);
+        try (BundleFile out = store.create(file)) {
+            out.write(ByteBuffer.wrap(graph.serialize()), 0);
+            out.force();
         }
     }
 
@@ -245,12 +244,6 @@ public final class Importer {
                 parent + " has " + available + " bytes free, the bundle needs " + needed
                         + "; make room, choose another disk, or a lower --precision",
                 cause);
-    }
-
-    private static void writeFully(FileChannel out, ByteBuffer data) throws IOException {
-        while (data.hasRemaining()) {
-            out.write(data);
-        }
     }
 
     /** Flushes a file or a directory to the disk; not every platform opens directories, and there renames are ordered anyway. */

@@ -4,8 +4,6 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -71,7 +69,7 @@ public final class WeightFile {
      * @param workers runs pieces side by side; each holds its piece and a little more
      * @param progress is told bytes as they are written, from any worker
      */
-    public void write(FileChannel out, ExecutorService workers, LongConsumer progress) throws IOException {
+    public void write(PositionedOutput out, ExecutorService workers, LongConsumer progress) throws IOException {
         List<Future<?>> pieces = new ArrayList<>();
         for (Entry entry : entries) {
             WeightData data = entry.data();
@@ -103,16 +101,12 @@ public final class WeightFile {
         }
     }
 
-    private static void writePiece(Entry entry, long first, long last, FileChannel out, LongConsumer progress) {
+    private static void writePiece(Entry entry, long first, long last, PositionedOutput out, LongConsumer progress) {
         long rowBytes = entry.data().rowBytes();
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment piece = arena.allocate((last - first) * rowBytes, SMALL);
             entry.data().write(first, last, piece);
-            ByteBuffer bytes = piece.asByteBuffer();
-            long at = entry.offset() + first * rowBytes;
-            while (bytes.hasRemaining()) {
-                at += out.write(bytes, at);
-            }
+            out.write(piece.asByteBuffer(), entry.offset() + first * rowBytes);
             progress.accept((last - first) * rowBytes);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
