@@ -13,14 +13,11 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.vlmserve.decoder.DecoderConfig;
 import org.vlmserve.families.bundle.Bundle;
-import org.vlmserve.importer.Importer;
 import org.vlmserve.importer.Precision;
-import org.vlmserve.importer.ProgressListener;
 import org.vlmserve.messaging.AskRequest.PictureInput;
 import org.vlmserve.onnx.EngineOptions;
 import org.vlmserve.protocol.AnswerEvent;
@@ -38,9 +35,6 @@ import tools.jackson.databind.JsonNode;
  */
 class WholeGoldenTest {
 
-    @TempDir
-    private static Path imports;
-
     static Stream<GoldenCheckpoint> checkpoints() {
         return Goldens.find().checkpoints().stream();
     }
@@ -48,11 +42,7 @@ class WholeGoldenTest {
     @ParameterizedTest
     @MethodSource("checkpoints")
     void answersAreTheReferences(GoldenCheckpoint checkpoint) throws IOException {
-        Bundle bundle = Importer.importCheckpoint(
-                checkpoint.directory(),
-                imports.resolve(checkpoint.family() + "-" + checkpoint.name()),
-                Precision.FP32,
-                ProgressListener.SILENT);
+        Bundle bundle = Bundles.imported(checkpoint.directory(), Precision.FP32);
         try (Whole whole = new Whole(bundle, new DecoderConfig(1, 1, 256, 4096), EngineOptions.ofThreads(1))) {
             // a service gives its templates no arguments of their own; a few goldens go beyond that
             List<GoldenCase> cases = checkpoint.cases().stream()

@@ -1,4 +1,7 @@
-/** Tests of the suite as a whole, and the stages joined in one process as their yardstick. */
+/**
+ * What holds for the suite as a whole: which code may know what, that split equals whole, that each command of the README
+ * does what it says, and what happens when a part of the suite dies.
+ */
 @NullMarked
 package org.vlmserve.system;
 
