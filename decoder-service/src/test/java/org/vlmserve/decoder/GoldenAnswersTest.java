@@ -52,20 +52,18 @@ class GoldenAnswersTest {
     @TempDir
     private static Path imports;
 
-    private static final Map<GoldenCheckpoint, Bundle> BUNDLES = new ConcurrentHashMap<>();
+    private static final Map<String, Bundle> BUNDLES = new ConcurrentHashMap<>();
 
     static Stream<GoldenCheckpoint> checkpoints() {
         return Goldens.find().checkpoints().stream();
     }
 
-    private static Bundle bundle(GoldenCheckpoint checkpoint) {
+    private static Bundle bundle(GoldenCheckpoint checkpoint, Precision precision) {
+        String name = checkpoint.family() + "-" + checkpoint.name() + "-" + precision.wireName();
         return BUNDLES.computeIfAbsent(
-                checkpoint,
+                name,
                 each -> Importer.importCheckpoint(
-                        each.directory(),
-                        imports.resolve(each.family() + "-" + each.name()),
-                        Precision.FP32,
-                        ProgressListener.SILENT));
+                        checkpoint.directory(), imports.resolve(each), precision, ProgressListener.SILENT));
     }
 
     /** A prompt is asked with the arguments that a service gives its template; a few goldens go beyond those. */
@@ -90,7 +88,7 @@ class GoldenAnswersTest {
     @ParameterizedTest
     @MethodSource("checkpoints")
     void everyCaseAlone(GoldenCheckpoint checkpoint) {
-        Bundle bundle = bundle(checkpoint);
+        Bundle bundle = bundle(checkpoint, Precision.FP32);
         try (DecoderStage stage = stage(bundle, new DecoderConfig(1, 0, 256, 4096))) {
             for (GoldenCase golden : cases(checkpoint)) {
                 RecordingSink sink = new RecordingSink();
@@ -103,10 +101,10 @@ class GoldenAnswersTest {
     @ParameterizedTest
     @MethodSource("checkpoints")
     void allCasesTogetherInSmallChunksWithReuse(GoldenCheckpoint checkpoint) {
-        Bundle bundle = bundle(checkpoint);
+        Bundle bundle = bundle(checkpoint, Precision.FP32);
         try (DecoderStage stage = stage(bundle, new DecoderConfig(3, 2, 7, 1024))) {
             List<GoldenCase> cases = new ArrayList<>(cases(checkpoint));
-            cases.addAll(cases);
+            cases.addAll(cases(checkpoint));
             List<RecordingSink> sinks = new ArrayList<>();
             for (GoldenCase golden : cases) {
                 RecordingSink sink = new RecordingSink();
@@ -115,6 +113,38 @@ class GoldenAnswersTest {
             }
             for (int i = 0; i < cases.size(); i++) {
                 check(cases.get(i), sinks.get(i));
+            }
+        }
+    }
+
+    /** In int8 a row is computed alike alone and in a batch, in one piece and in chunks: bit for bit. */
+    @ParameterizedTest
+    @MethodSource("checkpoints")
+    void int8AnswersDoNotDependOnBatchChunksOrReuse(GoldenCheckpoint checkpoint) {
+        Bundle bundle = bundle(checkpoint, Precision.INT8);
+        List<RecordingSink> alone = new ArrayList<>();
+        for (GoldenCase golden : cases(checkpoint)) {
+            try (DecoderStage stage = stage(bundle, new DecoderConfig(1, 0, 1024, 1024))) {
+                RecordingSink sink = new RecordingSink();
+                stage.start(prompt(bundle, golden), sink);
+                assertThat(sink.await().error()).isNull();
+                alone.add(sink);
+            }
+        }
+        try (DecoderStage stage = stage(bundle, new DecoderConfig(3, 2, 7, 1024))) {
+            List<GoldenCase> cases = new ArrayList<>(cases(checkpoint));
+            cases.addAll(cases(checkpoint));
+            List<RecordingSink> together = new ArrayList<>();
+            for (GoldenCase golden : cases) {
+                RecordingSink sink = new RecordingSink();
+                stage.start(prompt(bundle, golden), sink);
+                together.add(sink);
+            }
+            for (int i = 0; i < together.size(); i++) {
+                assertThat(together.get(i).await().error()).isNull();
+                RecordingSink expected = alone.get(i % alone.size());
+                assertThat(together.get(i).ids()).as("%s", cases.get(i)).isEqualTo(expected.ids());
+                assertThat(together.get(i).logprobs()).as("%s", cases.get(i)).isEqualTo(expected.logprobs());
             }
         }
     }

@@ -78,6 +78,12 @@ class RecordingSink implements AnswerSink {
         return tokens.stream().map(AnswerEvent.Token::tokenId).toList();
     }
 
+    List<Double> logprobs() {
+        return tokens.stream()
+                .map(token -> java.util.Objects.requireNonNull(token.logprob()).logprob())
+                .toList();
+    }
+
     String joined() {
         return String.join("", tokens.stream().map(AnswerEvent.Token::text).toList());
     }

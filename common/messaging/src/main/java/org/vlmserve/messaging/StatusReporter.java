@@ -83,13 +83,18 @@ public final class StatusReporter implements AutoCloseable {
         }
     }
 
-    @Override
-    public void close() {
+    /** Falls silent without a word, as a process does that dies. */
+    void stopReporting() {
         synchronized (turn) {
             closing = true;
             turn.notifyAll();
         }
         Threads.join(thread, Duration.ofSeconds(5));
+    }
+
+    @Override
+    public void close() {
+        stopReporting();
         try {
             producer.tombstone(instance).get(2, java.util.concurrent.TimeUnit.SECONDS);
         } catch (java.util.concurrent.ExecutionException | java.util.concurrent.TimeoutException e) {
