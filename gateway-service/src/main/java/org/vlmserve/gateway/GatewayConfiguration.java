@@ -6,6 +6,7 @@ import java.net.InetAddress;
 import java.util.Map;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import org.springframework.boot.health.contributor.HealthIndicator;
 import org.springframework.boot.reactor.netty.NettyServerCustomizer;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
@@ -121,6 +122,11 @@ class GatewayConfiguration {
                         "/v1/models/{" + ModelsHandler.MODEL + "}",
                         models),
                 -1);
+    }
+
+    @Bean
+    HealthIndicator models(RequestRoad road) {
+        return new ModelsHealth(road.status());
     }
 
     /** Frees what a reader holds that takes nothing any more, after its request was cancelled for a full buffer. */

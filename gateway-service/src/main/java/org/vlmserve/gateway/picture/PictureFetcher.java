@@ -14,6 +14,7 @@ import org.vlmserve.protocol.error.VlmException;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Scheduler;
 import reactor.netty.ByteBufFlux;
+import reactor.netty.http.Http11SslContextSpec;
 import reactor.netty.http.client.HttpClient;
 import reactor.netty.http.client.HttpClientResponse;
 import reactor.netty.resources.ConnectionProvider;
@@ -29,7 +30,8 @@ public final class PictureFetcher {
     private final long maxBytes;
     private final AddressPolicy policy;
     private final Scheduler blocking;
-    private final HttpClient client;
+    private final HttpClient plain;
+    private final HttpClient secure;
 
     /**
      * @param maxBytes the largest picture
@@ -40,13 +42,14 @@ public final class PictureFetcher {
         this.maxBytes = maxBytes;
         this.policy = policy;
         this.blocking = blocking;
-        this.client = HttpClient.create(ConnectionProvider.newConnection())
+        this.plain = HttpClient.create(ConnectionProvider.newConnection())
                 .followRedirect(false)
                 .disableRetry(true)
                 .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, (int)
                         config.connectTimeout().toMillis())
                 .headers(headers -> headers.set(HttpHeaderNames.USER_AGENT, "vlm-gateway")
                         .set(HttpHeaderNames.ACCEPT, "image/*,*/*;q=0.1"));
+        this.secure = plain.secure(ssl -> ssl.sslContext(Http11SslContextSpec.forClient()));
     }
 
     /**
@@ -101,9 +104,9 @@ public final class PictureFetcher {
     }
 
     private Mono<Reply> get(AddressPolicy.Target target, String param, LongConsumer reserve) {
-        HttpClient toTarget = client.remoteAddress(target::address)
-                .headers(headers -> headers.set(HttpHeaderNames.HOST, target.hostHeader()));
-        return (target.secure() ? toTarget.secure() : toTarget)
+        return (target.secure() ? secure : plain)
+                .remoteAddress(target::address)
+                .headers(headers -> headers.set(HttpHeaderNames.HOST, target.hostHeader()))
                 .get()
                 .uri(target.requestTarget())
                 .response((response, content) -> reply(response, content, param, reserve))
