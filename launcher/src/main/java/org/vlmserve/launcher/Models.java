@@ -116,7 +116,7 @@ final class Models {
                         suite,
                         Program.IMPORTER,
                         List.of(),
-                        List.of("import", checkpoint.toString(), draft.toString(), "--precision", PRECISION)),
+                        List.of(checkpoint.toString(), draft.toString(), "--precision", PRECISION)),
                 home,
                 log);
         try {

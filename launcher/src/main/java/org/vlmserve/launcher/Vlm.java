@@ -7,7 +7,6 @@ import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -273,10 +272,7 @@ public final class Vlm {
     }
 
     private int importCheckpoint(Command.Import command) throws IOException, InterruptedException {
-        List<String> arguments = new ArrayList<>();
-        arguments.add("import");
-        arguments.addAll(command.arguments());
-        Process process = new ProcessBuilder(JavaCommand.of(suite, Program.IMPORTER, List.of(), arguments))
+        Process process = new ProcessBuilder(JavaCommand.of(suite, Program.IMPORTER, List.of(), command.arguments()))
                 .inheritIO()
                 .start();
         try {

@@ -18,8 +18,8 @@ import tools.jackson.databind.json.JsonMapper;
 
 /**
  * Behaves like any program of the suite as far as the launcher can tell, and starts in a fraction of a second. Its first
- * argument says which program it is. A bundle that holds a file {@code corrupt} makes a stage fail as Spring does; the
- * gateway answers with the names of the media types that it got and the question.
+ * argument says which program it is. A bundle that holds a file {@code corrupt} makes a stage fail as Spring does, one
+ * that holds {@code slow} keeps it from ever being ready; the gateway answers with the names of the media types that it got and the question.
  */
 final class FakeProgram {
 
@@ -29,7 +29,7 @@ final class FakeProgram {
         System.out.println("INFO starting " + arguments[0]);
         switch (Program.ofWireName(arguments[0]).orElseThrow()) {
             case BROKER -> broker(Path.of(arguments[1]));
-            case IMPORTER -> importCheckpoint(Path.of(arguments[2]), Path.of(arguments[3]));
+            case IMPORTER -> importCheckpoint(Path.of(arguments[1]), Path.of(arguments[2]));
             case GATEWAY -> gateway(options(arguments));
             case VISION_ENCODER, PROJECTOR, DECODER -> stage(options(arguments));
         }
@@ -77,7 +77,11 @@ final class FakeProgram {
                 System.exit(1);
             }
         }
-        serve(Integer.parseInt(options.get("management.server.port")));
+        if (options.values().stream().noneMatch(value -> Files.exists(Path.of(value, "slow")))) {
+            serve(Integer.parseInt(options.get("management.server.port")));
+        } else {
+            new ServerSocket(0).accept();
+        }
     }
 
     private static void gateway(Map<String, String> options) throws IOException {

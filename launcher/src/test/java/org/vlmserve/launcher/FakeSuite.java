@@ -6,10 +6,11 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
-/** A suite of {@link FakeProgram}s with a state directory and a directory of models of its own. */
+/** A built tree of {@link FakeProgram}s, laid out like the repository. */
 final class FakeSuite implements AutoCloseable {
 
     final Path home;
@@ -19,9 +20,9 @@ final class FakeSuite implements AutoCloseable {
 
     FakeSuite(Path directory) throws IOException {
         this.directory = directory;
-        home = directory.resolve("home");
+        home = directory.resolve(".vlm");
         models = Files.createDirectories(directory.resolve("models"));
-        suite = Files.createDirectories(directory.resolve("suite"));
+        suite = Files.createDirectories(directory.resolve("launcher/target/suite"));
         for (Program program : Program.values()) {
             Files.write(
                     suite.resolve(program.wireName() + ".args"),
@@ -66,6 +67,22 @@ final class FakeSuite implements AutoCloseable {
                 new PrintStream(err, true, StandardCharsets.UTF_8));
         int code = vlm.run(arguments);
         return new Outcome(code, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
+    }
+
+    /** The same command as a process of its own, as bin/vlm starts it. */
+    Process vlmProcess(String... arguments) throws IOException {
+        List<String> command = new ArrayList<>(List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-Dvlm.root=" + directory,
+                "-Dvlm.caches=false",
+                "-cp",
+                System.getProperty("java.class.path"),
+                Vlm.class.getName()));
+        command.addAll(List.of(arguments));
+        return new ProcessBuilder(command)
+                .directory(directory.toFile())
+                .redirectErrorStream(true)
+                .start();
     }
 
     Optional<RunningProgram> running(Program program) throws IOException {

@@ -34,6 +34,13 @@ class LogFileTest {
                         lastError(
                                 "12:00 ERROR x\nAPPLICATION FAILED TO START\n\nDescription:\n\nPort 1 was in use.\n\nAction:\n\nStop it.\n"))
                 .isEqualTo("Port 1 was in use.");
+        assertThat(
+                        lastError(
+                                "{\"log\":{\"level\":\"ERROR\"},\"message\":\"Application run failed\",\"error\":{\"stack_trace\":"
+                                        + "\"a.B: outer\\n\\tat x\\nCaused by: a.C: inner\\n\"}}\n{\"log\":{\"level\":\"INFO\"},\"message\":\"bye\"}\n"))
+                .isEqualTo("C: inner");
+        assertThat(lastError("{\"log\":{\"level\":\"ERROR\"},\"message\":\"no disk\"}\n{\"cut off"))
+                .isEqualTo("ERROR no disk");
         assertThat(new LogFile(directory.resolve("absent")).lastError()).isEqualTo("nothing printed");
     }
 

@@ -2,6 +2,7 @@ package org.vlmserve.launcher;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.BufferedReader;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
@@ -196,15 +197,7 @@ class VlmTest {
     void twoStartsAtOnceMakeOneSuite() throws Exception {
         suite.checkpoint("small");
         // One of them in a process of its own, as a lock is held by a process.
-        Process other = new ProcessBuilder(
-                        System.getProperty("java.home") + "/bin/java",
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        SecondLauncher.class.getName(),
-                        directory.resolve("with space").toString(),
-                        port)
-                .redirectErrorStream(true)
-                .start();
+        Process other = suite.vlmProcess("up", "--port", port);
         CompletableFuture<String> printed = CompletableFuture.supplyAsync(() -> {
             try {
                 return new String(other.getInputStream().readAllBytes(), java.nio.charset.StandardCharsets.UTF_8);
@@ -219,15 +212,27 @@ class VlmTest {
         assertThat(starts.split("starting decoder… ready", -1)).as(starts).hasSize(2);
     }
 
-    /** Arguments: the directory of a {@link FakeSuite}, the port. */
-    static final class SecondLauncher {
-        private SecondLauncher() {}
-
-        public static void main(String[] arguments) throws IOException {
-            Outcome outcome = new FakeSuite(Path.of(arguments[0])).vlm("up", "--port", arguments[1]);
-            System.out.print(outcome.out() + outcome.err());
-            System.exit(outcome.code());
+    @Test
+    void interruptedWhileStartingItStopsWhatItStarted() throws Exception {
+        Path slow = suite.bundle("slow");
+        Files.writeString(slow.resolve("slow"), "");
+        Process up = suite.vlmProcess("up", "--port", port, "--bundle", "slow=" + slow);
+        try (BufferedReader lines = up.inputReader()) {
+            String line = lines.readLine();
+            while (line != null && !line.startsWith("starting gateway… ready")) {
+                line = lines.readLine();
+            }
+            assertThat(line).as("the gateway starts").isNotNull();
+            RunningProgram gateway = suite.running(Program.GATEWAY).orElseThrow();
+            RunningProgram broker = suite.running(Program.BROKER).orElseThrow();
+            // Not Process.destroy(), which would close the pipe that is read below.
+            up.toHandle().destroy();
+            assertThat(up.waitFor(20, TimeUnit.SECONDS)).isTrue();
+            assertThat(gateway.alive()).isEmpty();
+            assertThat(broker.alive()).isEmpty();
+            assertThat(lines.lines()).contains("interrupted");
         }
+        assertThat(suite.vlm("status").out()).containsPattern("decoder +- +- +stopped");
     }
 
     @Test
