@@ -1,6 +1,7 @@
 package org.vlmserve.messaging;
 
 import java.time.Duration;
+import java.util.Map;
 
 /**
  * How to reach and use the broker.
@@ -12,6 +13,7 @@ import java.time.Duration;
  * @param maxDeliveries after so many deliveries a job counts as poisoned
  * @param statusInterval how often an instance reports itself
  * @param silence how long an instance may be silent before it counts as gone
+ * @param client further settings for every Kafka client, such as {@code security.protocol}
  */
 public record RoadConfig(
         String bootstrapServers,
@@ -20,7 +22,31 @@ public record RoadConfig(
         Duration lockDuration,
         int maxDeliveries,
         Duration statusInterval,
-        Duration silence) {
+        Duration silence,
+        Map<String, String> client) {
+
+    public RoadConfig {
+        client = Map.copyOf(client);
+    }
+
+    public RoadConfig(
+            String bootstrapServers,
+            int routes,
+            short replicationFactor,
+            Duration lockDuration,
+            int maxDeliveries,
+            Duration statusInterval,
+            Duration silence) {
+        this(
+                bootstrapServers,
+                routes,
+                replicationFactor,
+                lockDuration,
+                maxDeliveries,
+                statusInterval,
+                silence,
+                Map.of());
+    }
 
     public static RoadConfig of(String bootstrapServers) {
         return new RoadConfig(

@@ -36,5 +36,10 @@ public record InstanceStatus(String instance, Stage stage, boolean ready, Instan
         public ServedModel {
             routes = List.copyOf(routes);
         }
+
+        /** Whether new work should go elsewhere: twice as many jobs wait as may run at once. */
+        public boolean full() {
+            return waiting >= 2 * Math.max(1, capacity);
+        }
     }
 }

@@ -1,9 +1,11 @@
 package org.vlmserve.protocol;
 
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
+import java.util.List;
 
 /**
  * Names a picture as one tenant's model revision sees it: SHA-256 over tenant, model, pixel limits and bytes. Layouts,
@@ -14,17 +16,21 @@ import java.util.HexFormat;
 public record PictureKey(String hex) {
 
     public PictureKey {
-        if (hex.length() != 64) {
-            throw new IllegalArgumentException("picture key of " + hex.length() + " characters, expected 64");
+        if (!hex.matches("[0-9a-f]{64}")) {
+            throw new IllegalArgumentException("picture key '" + hex + "': expected 64 lower-case hexadecimal digits");
         }
     }
 
     public static PictureKey of(String tenant, ModelRef model, PixelLimits limits, byte[] content) {
         try {
             MessageDigest digest = MessageDigest.getInstance("SHA-256");
-            String context = String.join(
-                    "\0", tenant, model.model(), model.revision(), limits.minPixels() + "/" + limits.maxPixels(), "");
-            digest.update(context.getBytes(StandardCharsets.UTF_8));
+            for (String part :
+                    List.of(tenant, model.model(), model.revision(), limits.minPixels() + "/" + limits.maxPixels())) {
+                // Each part stands behind its length, so that no choice of a tenant's name can imitate another's bytes.
+                byte[] utf8 = part.getBytes(StandardCharsets.UTF_8);
+                digest.update(ByteBuffer.allocate(Integer.BYTES).putInt(0, utf8.length));
+                digest.update(utf8);
+            }
             return new PictureKey(HexFormat.of().formatHex(digest.digest(content)));
         } catch (NoSuchAlgorithmException e) {
             throw new AssertionError("SHA-256 is required of every Java platform", e);

@@ -32,6 +32,9 @@ public record BundleManifest(
         JsonNode prompt,
         @Nullable String chatTemplate) {
 
+    /** The layout that this code reads and writes. */
+    public static final int FORMAT = 1;
+
     /** @param featureWidth columns of the encoder's output */
     public record Encoder(int featureWidth) {}
 

@@ -1,6 +1,7 @@
 package org.vlmserve.families.prompt;
 
 import java.util.List;
+import java.util.Map;
 import org.vlmserve.protocol.ChatTurn;
 import org.vlmserve.protocol.PictureLayout;
 
@@ -16,5 +17,14 @@ public interface PromptBuilder {
      * @throws org.vlmserve.protocol.error.VlmException {@code PROMPT_UNSUPPORTED} when the template refuses the
      *     conversation or pictures do not match their slots
      */
-    PreparedPrompt prepare(List<ChatTurn> turns, List<PictureLayout> pictures);
+    default PreparedPrompt prepare(List<ChatTurn> turns, List<PictureLayout> pictures) {
+        return prepare(turns, pictures, Map.of());
+    }
+
+    /**
+     * The same, with further names for the template, such as {@code add_vision_id}.
+     *
+     * @param templateArguments plain JSON values by name
+     */
+    PreparedPrompt prepare(List<ChatTurn> turns, List<PictureLayout> pictures, Map<String, ?> templateArguments);
 }

@@ -1,0 +1,168 @@
+package org.vlmserve.messaging;
+
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.EnumMap;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import org.vlmserve.protocol.InstanceStatus;
+import org.vlmserve.protocol.InstanceStatus.ServedModel;
+import org.vlmserve.protocol.ModelRef;
+import org.vlmserve.protocol.Stage;
+import org.vlmserve.protocol.WireCodec;
+import org.vlmserve.protocol.error.VlmException;
+
+/**
+ * Reads {@code vlm.status}. Whether an instance is silent is judged by this process's own clock at the time a report is
+ * read, so that clocks of different hosts never meet; only reports that were written before this board started are aged by
+ * their record's time, and a clock that is off costs one report's interval of warming up, no more.
+ */
+public final class KafkaStatusBoard implements StatusBoard, AutoCloseable {
+
+    private static final Logger log = LoggerFactory.getLogger(KafkaStatusBoard.class);
+    /** How far back a new board reads: long enough to tell an unknown model from one that is down. */
+    private static final Duration BACK = Duration.ofMinutes(1);
+
+    private record Seen(InstanceStatus status, long heardNanos) {}
+
+    private final Duration silence;
+    private final long startedNanos = System.nanoTime();
+    private final Map<String, Seen> instances = new ConcurrentHashMap<>();
+    private final Set<String> everSeen = ConcurrentHashMap.newKeySet();
+    private final TopicFollower follower;
+
+    KafkaStatusBoard(RoadConfig config, String instance) {
+        this.silence = config.silence();
+        this.follower = new TopicFollower(config, instance + "-status", Topics.STATUS, BACK, this::read);
+    }
+
+    private void read(ConsumerRecord<String, byte[]> record) {
+        if (record.value() == null) {
+            instances.remove(record.key());
+            return;
+        }
+        try {
+            if (WireCodec.decode(record.value()) instanceof InstanceStatus status) {
+                long age = Math.max(0, System.currentTimeMillis() - record.timestamp());
+                boolean fresh = System.nanoTime() - startedNanos > silence.toNanos();
+                long heard =
+                        System.nanoTime() - (fresh ? 0 : Duration.ofMillis(age).toNanos());
+                status.models().forEach(served -> everSeen.add(served.model().model()));
+                instances.put(status.instance(), new Seen(status, heard));
+            } else {
+                log.warn("{} offset {} is no InstanceStatus; left aside", record.topic(), record.offset());
+            }
+        } catch (VlmException e) {
+            // An instance of another protocol version: it cannot serve us, so it counts as silent.
+            log.warn("{} offset {} by {}: {}", record.topic(), record.offset(), record.key(), e.getMessage());
+        }
+    }
+
+    @Override
+    public Collection<InstanceStatus> live() {
+        long now = System.nanoTime();
+        instances.values().removeIf(seen -> now - seen.heardNanos > silence.toNanos());
+        return instances.values().stream().map(Seen::status).toList();
+    }
+
+    @Override
+    public Optional<ModelRef> serving(String model) {
+        Map<ModelRef, EnumMap<Stage, Instant>> stages = new HashMap<>();
+        for (InstanceStatus status : live()) {
+            for (ServedModel served : status.models()) {
+                if (status.ready() && served.model().model().equals(model)) {
+                    stages.computeIfAbsent(served.model(), any -> new EnumMap<>(Stage.class))
+                            .merge(status.stage(), served.importedAt(), (a, b) -> a.isAfter(b) ? a : b);
+                }
+            }
+        }
+        return stages.entrySet().stream()
+                .filter(revision -> revision.getValue().size() == Stage.values().length)
+                .max(Comparator.comparing((Map.Entry<ModelRef, EnumMap<Stage, Instant>> revision) ->
+                                revision.getValue().values().stream()
+                                        .max(Comparator.naturalOrder())
+                                        .orElse(Instant.MIN))
+                        .thenComparing(revision -> revision.getKey().revision()))
+                .map(Map.Entry::getKey);
+    }
+
+    @Override
+    public Collection<String> models() {
+        Set<String> names = new TreeSet<>();
+        live().forEach(status ->
+                status.models().forEach(served -> names.add(served.model().model())));
+        return names;
+    }
+
+    /** Whether an instance has served a model of this name within the last minute before this board, or since. */
+    boolean everSeen(String model) {
+        return everSeen.contains(model);
+    }
+
+    /** Every revision that a live instance of any stage serves, ready or not. */
+    Set<ModelRef> revisions() {
+        Set<ModelRef> revisions = new HashSet<>();
+        live().forEach(status -> status.models().forEach(served -> revisions.add(served.model())));
+        return revisions;
+    }
+
+    /** Whether any live instance of this stage serves the revision, ready or draining. */
+    boolean hasLive(Stage stage, ModelRef model) {
+        return live().stream()
+                .anyMatch(status -> status.stage() == stage
+                        && status.models().stream()
+                                .anyMatch(served -> served.model().equals(model)));
+    }
+
+    /** Stages of a model without a live, ready instance of the same revision as the others, best revision first. */
+    List<Stage> missingStages(String model) {
+        Map<ModelRef, Set<Stage>> stages = new HashMap<>();
+        for (InstanceStatus status : live()) {
+            for (ServedModel served : status.models()) {
+                if (status.ready() && served.model().model().equals(model)) {
+                    stages.computeIfAbsent(served.model(), any -> new HashSet<>())
+                            .add(status.stage());
+                }
+            }
+        }
+        Set<Stage> best =
+                stages.values().stream().max(Comparator.comparingInt(Set::size)).orElse(Set.of());
+        return List.of(Stage.values()).stream()
+                .filter(stage -> !best.contains(stage))
+                .toList();
+    }
+
+    Duration silence() {
+        return silence;
+    }
+
+    /** Whether this board has listened long enough that an instance unheard of is a dead one. */
+    boolean warm() {
+        return System.nanoTime() - startedNanos > silence.toNanos();
+    }
+
+    /** Whether this instance is dead for certain: silent, or signed off. */
+    boolean gone(String instance) {
+        return warm() && live().stream().noneMatch(status -> status.instance().equals(instance));
+    }
+
+    Optional<Throwable> failure() {
+        return follower.failure();
+    }
+
+    @Override
+    public void close() {
+        follower.close();
+    }
+}
