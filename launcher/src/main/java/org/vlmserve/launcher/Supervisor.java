@@ -214,9 +214,10 @@ final class Supervisor {
         List<String> wanted = new ArrayList<>();
         wanted.add("--vlm.kafka.bootstrap-servers=127.0.0.1:" + broker.port());
         wanted.add("--server.address=127.0.0.1");
-        wanted.add("--management.server.address=127.0.0.1");
         if (program == Program.GATEWAY) {
+            // A stage serves health and metrics only, all on one port.
             wanted.add("--server.port=" + port);
+            wanted.add("--management.server.address=127.0.0.1");
         }
         bundles.forEach((name, directory) -> wanted.add("--vlm.bundles[" + name + "]=" + directory));
         List<String> identity = new ArrayList<>(wanted);
