@@ -15,10 +15,10 @@ public record DecoderConfig(int slots, int prefixSlots, int prefillChunk, int co
     public static final DecoderConfig DEFAULTS = new DecoderConfig(4, 2, 256, 4096);
 
     public DecoderConfig {
-        if (slots < 1 || prefixSlots < 0 || prefillChunk < 1 || contextLength < 2) {
+        if (slots < 1 || prefixSlots < 0 || prefillChunk < 1 || contextLength < 3) {
             throw new IllegalArgumentException("decoder with " + slots + " slots, " + prefixSlots
                     + " prefix slots, prefill chunks of " + prefillChunk
-                    + " and a context of " + contextLength + "; expected at least 1, 0, 1 and 2");
+                    + " and a context of " + contextLength + "; expected at least 1, 0, 1 and 3");
         }
     }
 

@@ -1,5 +1,6 @@
 package org.vlmserve.decoder;
 
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 import org.vlmserve.families.bundle.Bundle;
 import org.vlmserve.families.bundle.BundleManifest;
@@ -42,6 +43,22 @@ public final class OnnxTokenModel implements TokenModel {
             table.close();
             throw e;
         }
+    }
+
+    /** A short prompt and a token of answer in every slot: the graph and the cache are touched once. Before any request. */
+    void warmUp() {
+        int length = 2;
+        float[] embeddings = new float[Math.max(length, slots()) * hidden()];
+        for (int row = 0; row < embeddings.length / hidden(); row++) {
+            embed(0, embeddings, row * hidden());
+        }
+        float[][] logits = new float[slots()][vocabulary()];
+        for (int slot = 0; slot < slots(); slot++) {
+            prefill(slot, 0, embeddings, length, new long[positionChannels()][length], logits[slot]);
+        }
+        int[] totals = new int[slots()];
+        Arrays.fill(totals, length + 1);
+        decode(0, slots(), embeddings, new long[positionChannels()][slots()], totals, logits);
     }
 
     @Override

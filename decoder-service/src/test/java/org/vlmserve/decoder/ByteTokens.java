@@ -4,6 +4,7 @@ import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.vlmserve.families.prompt.PreparedPrompt;
 import org.vlmserve.families.prompt.PromptBuilder;
 import org.vlmserve.families.prompt.Tokenizer;
@@ -39,7 +40,8 @@ final class ByteTokens implements PromptBuilder {
     }
 
     @Override
-    public PreparedPrompt prepare(List<ChatTurn> turns, List<PictureLayout> pictures) {
+    public PreparedPrompt prepare(
+            List<ChatTurn> turns, List<PictureLayout> pictures, Map<String, ?> templateArguments) {
         List<int[]> columns = new ArrayList<>();
         int pictureTokens = 0;
         long position = 0;

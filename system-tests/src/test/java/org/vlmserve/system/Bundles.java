@@ -4,14 +4,21 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.Map;
 import java.util.stream.Stream;
+import org.vlmserve.families.bundle.Bundle;
+import org.vlmserve.importer.Importer;
+import org.vlmserve.importer.Precision;
+import org.vlmserve.importer.ProgressListener;
 
-/** Bundles for tests, imported once for each run of the module. */
+/** Bundles for tests, imported once for each run of the tests. */
 final class Bundles {
 
     static final Path ROOT = Path.of(System.getProperty("vlm.root"));
 
     private static final Path DIRECTORY = ROOT.resolve("system-tests/target/bundles");
+    private static final Map<String, Bundle> IMPORTED = new HashMap<>();
 
     private Bundles() {}
 
@@ -26,17 +33,17 @@ final class Bundles {
         }
     }
 
-    /** Imports a checkpoint as an operator does, with the command of {@code bin/vlm import}. */
-    static synchronized Path imported(Path checkpoint, String precision) {
-        Path bundle = DIRECTORY.resolve(ROOT.relativize(checkpoint).toString().replaceAll("\\W+", "-") + "-" + precision);
-        if (!Files.exists(bundle)) {
+    /** The bundle of a checkpoint, imported by the first test that asks for it. */
+    static synchronized Bundle imported(Path checkpoint, Precision precision) {
+        String name = ROOT.relativize(checkpoint).toString().replaceAll("\\W+", "-") + "-" + precision;
+        return IMPORTED.computeIfAbsent(name, absent -> {
             try {
-                Files.createDirectories(DIRECTORY);
+                Path directory = Files.createTempDirectory(Files.createDirectories(DIRECTORY), name)
+                        .resolve("bundle");
+                return Importer.importCheckpoint(checkpoint, directory, precision, ProgressListener.SILENT);
             } catch (IOException e) {
                 throw new UncheckedIOException(e);
             }
-            ServiceProcess.runToEnd("importer", checkpoint.toString(), bundle.toString(), "--precision", precision);
-        }
-        return bundle;
+        });
     }
 }

@@ -14,6 +14,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.vlmserve.importer.Precision;
 import org.vlmserve.testing.GoldenCase;
 import org.vlmserve.testing.Goldens;
 import tools.jackson.databind.JsonNode;
@@ -30,7 +31,7 @@ final class ChaosTest {
     @BeforeEach
     void start() {
         Path checkpoint = Goldens.find().checkpoint("qwen2_vl", MODEL).directory();
-        suite = SuiteUnderTest.start(Map.of(MODEL, Bundles.imported(checkpoint, "fp32")));
+        suite = SuiteUnderTest.start(Map.of(MODEL, Bundles.imported(checkpoint, Precision.FP32)));
     }
 
     @AfterEach

@@ -17,6 +17,7 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.vlmserve.importer.Precision;
 import org.vlmserve.testing.GoldenCase;
 import org.vlmserve.testing.Goldens;
 import tools.jackson.databind.node.ObjectNode;
@@ -32,7 +33,7 @@ final class HostileInputTest {
     @BeforeAll
     static void start() {
         Path checkpoint = Goldens.find().checkpoint("qwen2_vl", MODEL).directory();
-        suite = SuiteUnderTest.start(Map.of(MODEL, Bundles.imported(checkpoint, "fp32")));
+        suite = SuiteUnderTest.start(Map.of(MODEL, Bundles.imported(checkpoint, Precision.FP32)));
     }
 
     @AfterAll

@@ -67,32 +67,6 @@ final class ServiceProcess implements AutoCloseable {
         }
     }
 
-    /** Runs a program of the suite that ends by itself. @return what it printed */
-    static String runToEnd(String program, String... arguments) {
-        try {
-            List<String> command = new ArrayList<>();
-            command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-            command.addAll(List.of("-Xmx1g", "@" + SUITE.resolve(program + ".args")));
-            command.addAll(List.of(arguments));
-            Process process = new ProcessBuilder(command)
-                    .directory(SUITE.toFile())
-                    .redirectErrorStream(true)
-                    .redirectInput(new File("/dev/null"))
-                    .start();
-            String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-            int status = process.waitFor();
-            if (status != 0) {
-                throw new AssertionError(program + " ended with " + status + ":\n" + output);
-            }
-            return output;
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new IllegalStateException(e);
-        }
-    }
-
     static int freePort() {
         try (ServerSocket socket = new ServerSocket(0)) {
             return socket.getLocalPort();

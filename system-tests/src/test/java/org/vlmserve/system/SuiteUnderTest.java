@@ -8,6 +8,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import org.vlmserve.families.bundle.Bundle;
 import org.vlmserve.messaging.TestBroker;
 
 /**
@@ -19,18 +20,18 @@ final class SuiteUnderTest implements AutoCloseable {
     private static final Duration READY = Duration.ofSeconds(120);
     private static final Path LOGS = Path.of(System.getProperty("vlm.root"), "system-tests", "target", "service-logs");
 
-    private final Map<String, Path> bundles;
+    private final Map<String, Bundle> bundles;
     private final List<ServiceProcess> processes = new ArrayList<>();
     private final Map<String, ServiceProcess> first = new HashMap<>();
     private final int port;
 
-    private SuiteUnderTest(Map<String, Path> bundles) {
+    private SuiteUnderTest(Map<String, Bundle> bundles) {
         this.bundles = bundles;
         this.port = ServiceProcess.freePort();
     }
 
-    /** @param bundles directories by the name under which they are served */
-    static SuiteUnderTest start(Map<String, Path> bundles, String... gatewayProperties) {
+    /** @param bundles by the name under which they are served */
+    static SuiteUnderTest start(Map<String, Bundle> bundles, String... gatewayProperties) {
         SuiteUnderTest suite = new SuiteUnderTest(bundles);
         try {
             List<String> properties = new ArrayList<>(List.of(gatewayProperties));
@@ -53,7 +54,7 @@ final class SuiteUnderTest implements AutoCloseable {
         List<String> all = new ArrayList<>(properties);
         all.add("vlm.kafka.bootstrap-servers=" + TestBroker.bootstrap());
         if (!program.equals("gateway")) {
-            bundles.forEach((name, directory) -> all.add("vlm.bundles." + name + "=" + directory));
+            bundles.forEach((name, bundle) -> all.add("vlm.bundles." + name + "=" + bundle.directory()));
         }
         ServiceProcess process = ServiceProcess.start(program, LOGS, all);
         processes.add(process);
