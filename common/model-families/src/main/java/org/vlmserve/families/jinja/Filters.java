@@ -57,7 +57,7 @@ final class Filters {
         ALL.put("int", (v, args) -> {
             try {
                 return v instanceof String s
-                        ? Long.parseLong(s.strip())
+                        ? parsed(s.strip(), (int) Values.integer(args.get(1, "base", 10L)))
                         : v instanceof Double d ? (long) d.doubleValue() : Values.integer(v);
             } catch (NumberFormatException | TemplateException e) {
                 return args.get(0, "default", 0L);
@@ -142,6 +142,20 @@ final class Filters {
             }
             return unique;
         });
+    }
+
+    /** Python's {@code int(text, base)}, and what jinja2 falls back to: a float's whole part. */
+    private static Long parsed(String text, int base) {
+        String lower = text.toLowerCase(Locale.ROOT).replace("_", "");
+        int prefix = lower.startsWith("0x") ? 16 : lower.startsWith("0o") ? 8 : lower.startsWith("0b") ? 2 : 0;
+        if (prefix != 0 && (base == 0 || base == prefix)) {
+            return Long.valueOf(lower.substring(2), prefix);
+        }
+        try {
+            return Long.valueOf(lower, base == 0 ? 10 : base);
+        } catch (NumberFormatException e) {
+            return (long) Double.parseDouble(lower);
+        }
     }
 
     private static @Nullable Object defaulted(

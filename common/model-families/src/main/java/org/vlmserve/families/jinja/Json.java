@@ -16,8 +16,7 @@ final class Json {
     private final boolean sortKeys;
     private final StringBuilder out = new StringBuilder();
 
-    private Json(
-            boolean ascii, @Nullable String indent, String itemSeparator, String keySeparator, boolean sortKeys) {
+    private Json(boolean ascii, @Nullable String indent, String itemSeparator, String keySeparator, boolean sortKeys) {
         this.ascii = ascii;
         this.indent = indent;
         this.itemSeparator = itemSeparator;
@@ -26,7 +25,11 @@ final class Json {
     }
 
     static String dumps(
-            @Nullable Object value, boolean ascii, @Nullable Object indent, @Nullable Object separators, boolean sortKeys) {
+            @Nullable Object value,
+            boolean ascii,
+            @Nullable Object indent,
+            @Nullable Object separators,
+            boolean sortKeys) {
         String unit = indent == null
                 ? null
                 : indent instanceof String s ? s : " ".repeat((int) Math.max(0, Values.integer(indent)));

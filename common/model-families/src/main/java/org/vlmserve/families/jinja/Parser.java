@@ -16,7 +16,8 @@ import org.vlmserve.families.jinja.Values.Undefined;
 final class Parser {
 
     interface Expression {
-        @Nullable Object evaluate(Scope scope);
+        @Nullable
+        Object evaluate(Scope scope);
     }
 
     interface Statement {
@@ -67,10 +68,11 @@ final class Parser {
         while (peek().kind() != Kind.END) {
             Token token = next();
             switch (token.kind()) {
-                case TEXT -> body.add((scope, out) -> {
-                    out.append(token.value());
-                    return Flow.NEXT;
-                });
+                case TEXT ->
+                    body.add((scope, out) -> {
+                        out.append(token.value());
+                        return Flow.NEXT;
+                    });
                 case VARIABLE_BEGIN -> {
                     Expression value = tuple();
                     expect(Kind.VARIABLE_END);
@@ -279,7 +281,8 @@ final class Parser {
             return out.toString();
         }
 
-        @Nullable Object attribute(String name) {
+        @Nullable
+        Object attribute(String name) {
             return switch (name) {
                 case "index" -> index + 1L;
                 case "index0" -> (long) index;
@@ -291,15 +294,15 @@ final class Parser {
                 case "depth" -> depth + 1;
                 case "depth0" -> depth;
                 case "previtem" -> index > 0 ? items.get(index - 1) : new Undefined("there is no previous item: it");
-                case "nextitem" -> index + 1 < items.size()
-                        ? items.get(index + 1)
-                        : new Undefined("there is no next item: it");
+                case "nextitem" ->
+                    index + 1 < items.size() ? items.get(index + 1) : new Undefined("there is no next item: it");
                 case "cycle" -> (Callable) args -> args.get(index % args.size());
-                case "changed" -> (Callable) args -> {
-                    boolean differs = changed == null || !Values.equal(changed, args.positional());
-                    changed = args.positional();
-                    return differs;
-                };
+                case "changed" ->
+                    (Callable) args -> {
+                        boolean differs = changed == null || !Values.equal(changed, args.positional());
+                        changed = args.positional();
+                        return differs;
+                    };
                 default -> new Undefined("'" + name + "' of loop");
             };
         }
@@ -574,7 +577,8 @@ final class Parser {
         List<Comparison> chain = new ArrayList<>();
         while (true) {
             Token token = peek();
-            if (token.kind() == Kind.OPERATOR && Set.of("==", "!=", "<", "<=", ">", ">=").contains(token.value())) {
+            if (token.kind() == Kind.OPERATOR
+                    && Set.of("==", "!=", "<", "<=", ">", ">=").contains(token.value())) {
                 next();
                 chain.add(new Comparison(token.value(), sum()));
             } else if (token.is(Kind.NAME, "in")) {
@@ -732,10 +736,14 @@ final class Parser {
         throw new TemplateException("line " + token.line() + ": unexpected '" + token.value() + "'");
     }
 
-    private static Long integer(String digits) {
+    private Long integer(String digits) {
         String lower = digits.toLowerCase(java.util.Locale.ROOT);
         int radix = lower.startsWith("0x") ? 16 : lower.startsWith("0o") ? 8 : lower.startsWith("0b") ? 2 : 10;
-        return Long.valueOf(radix == 10 ? lower : lower.substring(2), radix);
+        try {
+            return Long.valueOf(radix == 10 ? lower : lower.substring(2), radix);
+        } catch (NumberFormatException e) {
+            throw error("the number " + digits + " is not supported: it has more than 64 bits");
+        }
     }
 
     private Expression list() {
@@ -769,7 +777,7 @@ final class Parser {
         return scope -> {
             java.util.LinkedHashMap<@Nullable Object, @Nullable Object> map = new java.util.LinkedHashMap<>();
             for (int i = 0; i < keys.size(); i++) {
-                map.put(keys.get(i).evaluate(scope), values.get(i).evaluate(scope));
+                map.put(Values.key(keys.get(i).evaluate(scope)), values.get(i).evaluate(scope));
             }
             return map;
         };
@@ -855,7 +863,8 @@ final class Parser {
             return call(scope, Map.of());
         }
 
-        @Nullable Object call(Scope scope, Map<String, @Nullable Object> extra) {
+        @Nullable
+        Object call(Scope scope, Map<String, @Nullable Object> extra) {
             Object function = callee.evaluate(scope);
             if (function instanceof Undefined u) {
                 throw u.error();
@@ -939,7 +948,8 @@ final class Parser {
     }
 
     private record FilterCall(Filters.Filter filter, ArgumentList arguments) {
-        @Nullable Object apply(Scope scope, @Nullable Object value) {
+        @Nullable
+        Object apply(Scope scope, @Nullable Object value) {
             return filter.apply(value, collect(arguments, scope));
         }
     }

@@ -28,8 +28,8 @@ public final class Template {
     }
 
     /**
-     * @param variables plain values: null, {@link Boolean}, {@link Long}, {@link Double}, {@link String}, {@link List} and
-     *     {@link Map} of them
+     * @param variables plain values: null, {@link Boolean}, {@link Number}, {@link String}, {@link List} and {@link Map} of
+     *     them
      * @throws TemplateException if the template refuses the values or cannot do with them what it tries to
      */
     public String render(Map<String, ? extends @Nullable Object> variables) {
@@ -50,13 +50,18 @@ public final class Template {
             values.putAll(args.named());
             return new Namespace(values);
         });
+        for (String name : List.of("cycler", "joiner", "lipsum")) {
+            globals.set(name, (Callable) args -> {
+                throw new TemplateException("the function '" + name + "' is not supported");
+            });
+        }
         globals.set("raise_exception", (Callable) args -> {
             throw new TemplateException(Values.str(args.get(0, "message", "")), true);
         });
         globals.set("strftime_now", (Callable) args ->
                 Strftime.format(LocalDateTime.now(clock), Values.str(args.get(0, "format", ""))));
         Scope context = new Scope(globals);
-        variables.forEach(context::set);
+        variables.forEach((name, value) -> context.set(name, Values.plain(value)));
         StringBuilder out = new StringBuilder();
         body.render(context, out);
         return out.toString();

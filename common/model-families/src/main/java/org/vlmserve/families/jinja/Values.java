@@ -30,10 +30,31 @@ final class Values {
 
     private Values() {}
 
+    /** A caller's value, with the number types that templates compute with. */
+    static @Nullable Object plain(@Nullable Object value) {
+        return switch (value) {
+            case Integer n -> n.longValue();
+            case Float f -> f.doubleValue();
+            case List<?> list -> {
+                List<@Nullable Object> items = new ArrayList<>(list.size());
+                for (Object item : list) {
+                    items.add(plain(item));
+                }
+                yield items;
+            }
+            case Map<?, ?> map -> {
+                Map<String, @Nullable Object> copy = map();
+                map.forEach((key, item) -> copy.put(String.valueOf(key), plain(item)));
+                yield copy;
+            }
+            case null, default -> value;
+        };
+    }
+
     static boolean truth(@Nullable Object value) {
         return switch (value) {
             case null -> false;
-            case Undefined _ -> false;
+            case Undefined any -> false;
             case Boolean b -> b;
             case Long n -> n != 0;
             case Double d -> d != 0;
@@ -49,7 +70,7 @@ final class Values {
     static String str(@Nullable Object value) {
         return switch (value) {
             case String s -> s;
-            case Undefined _ -> "";
+            case Undefined any -> "";
             case null, default -> repr(value);
         };
     }
@@ -57,7 +78,7 @@ final class Values {
     static String repr(@Nullable Object value) {
         return switch (value) {
             case null -> "None";
-            case Undefined _ -> "Undefined";
+            case Undefined any -> "Undefined";
             case Boolean b -> b ? "True" : "False";
             case Long n -> Long.toString(n);
             case Double d -> repr(d.doubleValue());
@@ -155,16 +176,16 @@ final class Values {
     static String type(@Nullable Object value) {
         return switch (value) {
             case null -> "None";
-            case Undefined _ -> "undefined value";
-            case Boolean _ -> "bool";
-            case Long _ -> "int";
-            case Double _ -> "float";
-            case String _ -> "str";
-            case List<?> _ -> "list";
-            case Map<?, ?> _ -> "dict";
-            case Tuple _ -> "tuple";
-            case Namespace _ -> "namespace";
-            case Callable _ -> "function";
+            case Undefined any -> "undefined value";
+            case Boolean any -> "bool";
+            case Long any -> "int";
+            case Double any -> "float";
+            case String any -> "str";
+            case List<?> any -> "list";
+            case Map<?, ?> any -> "dict";
+            case Tuple any -> "tuple";
+            case Namespace any -> "namespace";
+            case Callable any -> "function";
             default -> value.getClass().getSimpleName();
         };
     }
@@ -172,7 +193,7 @@ final class Values {
     /** {@code iter(value)}, as a list. */
     static List<@Nullable Object> iterate(@Nullable Object value) {
         return switch (value) {
-            case Undefined _ -> List.of();
+            case Undefined any -> List.of();
             case Tuple tuple -> tuple.items();
             case List<?> list -> new ArrayList<>(list);
             case Map<?, ?> map -> new ArrayList<>(map.keySet());
@@ -187,7 +208,7 @@ final class Values {
 
     static long length(@Nullable Object value) {
         return switch (value) {
-            case Undefined _ -> 0;
+            case Undefined any -> 0;
             case String s -> s.codePointCount(0, s.length());
             case List<?> list -> list.size();
             case Map<?, ?> map -> map.size();
@@ -279,7 +300,7 @@ final class Values {
             return s.contains(part);
         }
         if (container instanceof Map<?, ?> map) {
-            return map.containsKey(item);
+            return map.containsKey(key(item));
         }
         for (Object candidate : iterate(container)) {
             if (equal(candidate, item)) {
@@ -395,8 +416,8 @@ final class Values {
             throw u.error();
         }
         if (value instanceof Map<?, ?> map) {
-            if (map.containsKey(key)) {
-                return map.get(key);
+            if (map.containsKey(key(key))) {
+                return map.get(key(key));
             }
         } else if (isInteger(key) && (value instanceof List<?> || value instanceof Tuple || value instanceof String)) {
             List<@Nullable Object> items = iterate(value);
@@ -474,6 +495,15 @@ final class Values {
             start++;
         }
         return s.substring(start);
+    }
+
+    /** A dict's key: Python takes True, 1 and 1.0 for the same one. */
+    static @Nullable Object key(@Nullable Object key) {
+        return switch (key) {
+            case Boolean b -> b ? 1L : 0L;
+            case Double d when d == Math.rint(d) && Math.abs(d) < 1L << 53 -> d.longValue();
+            case null, default -> key;
+        };
     }
 
     static Map<String, @Nullable Object> map() {

@@ -48,7 +48,7 @@ public final class ChatTemplate {
      */
     public String render(List<@Nullable Object> messages, Map<String, ?> arguments) {
         Map<String, @Nullable Object> variables = new TreeMap<>(specialTokens);
-        arguments.forEach((name, value) -> variables.put(name, plain(value)));
+        variables.putAll(arguments);
         variables.put("messages", messages);
         variables.putIfAbsent("add_generation_prompt", true);
         variables.putIfAbsent("tools", null);
@@ -63,13 +63,5 @@ public final class ChatTemplate {
                             : "the model's chat template cannot render this conversation: " + e.getMessage(),
                     e);
         }
-    }
-
-    private static @Nullable Object plain(@Nullable Object value) {
-        return switch (value) {
-            case Integer n -> (Object) n.longValue();
-            case Float f -> (Object) f.doubleValue();
-            case null, default -> value;
-        };
     }
 }

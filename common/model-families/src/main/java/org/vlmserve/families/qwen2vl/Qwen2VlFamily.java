@@ -74,6 +74,7 @@ public final class Qwen2VlFamily implements ModelFamily {
                 model.put(name, false);
             }
         }
-        return new HuggingFaceTokenizerFile(file, json, Set.copyOf(numbers.specialTokens().values()));
+        return new HuggingFaceTokenizerFile(
+                file, json, Set.copyOf(numbers.specialTokens().values()));
     }
 }

@@ -108,11 +108,12 @@ final class Qwen2VlPromptBuilder implements PromptBuilder {
         Object content = parts;
         for (ChatTurn.Part part : turn.parts()) {
             switch (part) {
-                case ChatTurn.Picture(int index) -> {
-                    slots.add(index);
+                case ChatTurn.Picture picture -> {
+                    slots.add(picture.index());
                     parts.add(Map.of("type", "image"));
                 }
-                case ChatTurn.Text(String text) -> {
+                case ChatTurn.Text given -> {
+                    String text = given.text();
                     // Otherwise a caller's text could take the place of one of the pictures.
                     if (text.contains(numbers.imageToken())) {
                         throw new VlmException(
