@@ -48,7 +48,11 @@ public enum ErrorCode {
     CHECKPOINT_UNREADABLE(4001, 0, Blame.CALLER),
     CHECKPOINT_UNSUPPORTED(4002, 0, Blame.CALLER),
     BUNDLE_CORRUPT(4003, 0, Blame.CALLER),
-    DISK_FULL(4004, 0, Blame.RESOURCES);
+    DISK_FULL(4004, 0, Blame.RESOURCES),
+
+    PORT_IN_USE(4101, 0, Blame.CALLER),
+    START_FAILED(4102, 0, Blame.US),
+    NOT_RUNNING(4103, 0, Blame.CALLER);
 
     private static final Map<Integer, ErrorCode> BY_NUMBER =
             Arrays.stream(values()).collect(Collectors.toUnmodifiableMap(ErrorCode::number, Function.identity()));
