@@ -128,7 +128,11 @@ public final class JobQueue<J extends WireMessage> implements AutoCloseable {
         close(Duration.ofSeconds(5));
     }
 
-    /** @param grace how long jobs begun may go on before they are handed back */
+    /**
+     * Takes no more jobs and hands back what has not ended in time.
+     *
+     * @param grace how long jobs begun may go on before they are handed back
+     */
     public void close(Duration grace) {
         giveUpNanos = System.nanoTime() + grace.toNanos();
         closing = true;
@@ -279,7 +283,7 @@ public final class JobQueue<J extends WireMessage> implements AutoCloseable {
                     succeeded(record, job, context, locked);
                     return;
                 } catch (ExecutionException e) {
-                    threw(record, job, context, locked, e.getCause() == null ? e : e.getCause());
+                    threw(record, job, locked, e.getCause() == null ? e : e.getCause());
                     return;
                 } catch (TimeoutException e) {
                     // Still computing.
@@ -315,15 +319,14 @@ public final class JobQueue<J extends WireMessage> implements AutoCloseable {
             try {
                 context.awaitOutputs();
             } catch (ExecutionException | TimeoutException e) {
-                threw(record, job, context, true, e);
+                threw(record, job, true, e);
                 return;
             }
             count("vlm.jobs.handled", Tags.empty());
             settle(record, Settle.ACCEPT);
         }
 
-        private void threw(
-                ConsumerRecord<String, byte[]> record, J job, Context context, boolean locked, Throwable error) {
+        private void threw(ConsumerRecord<String, byte[]> record, J job, boolean locked, Throwable error) {
             if (!locked) {
                 log.info("{}-{} offset {}: given up: {}", topic, record.partition(), record.offset(), error.toString());
             } else if (error instanceof VlmException known) {

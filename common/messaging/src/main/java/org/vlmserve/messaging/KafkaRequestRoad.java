@@ -380,7 +380,7 @@ public final class KafkaRequestRoad implements RequestRoad {
                     ErrorCode.DEADLINE_EXCEEDED,
                     "request " + request.requestId() + " had to be answered by " + request.envelope.deadline()));
             request.tellStages();
-        } else if (board.warm() && !board.hasLive(Stage.DECODER, request.envelope.model())) {
+        } else if (board.absent(Stage.DECODER, request.envelope.model())) {
             // Lacking encoders or projectors are the decoder's to notice, which knows what has arrived.
             request.fail(new VlmException(
                     ErrorCode.STAGE_UNAVAILABLE,

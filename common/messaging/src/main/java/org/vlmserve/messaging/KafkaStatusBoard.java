@@ -7,6 +7,7 @@ import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -34,12 +35,23 @@ public final class KafkaStatusBoard implements StatusBoard, AutoCloseable {
     /** How far back a new board reads: long enough to tell an unknown model from one that is down. */
     private static final Duration BACK = Duration.ofMinutes(1);
 
+    private static final int MOST_SIGNED_OFF = 10_000;
+
+    private record Served(Stage stage, ModelRef model) {}
+
     private record Seen(InstanceStatus status, long heardNanos) {}
 
     private final Duration silence;
     private final long startedNanos = System.nanoTime();
     private final Map<String, Seen> instances = new ConcurrentHashMap<>();
     private final Set<String> everSeen = ConcurrentHashMap.newKeySet();
+    private final Map<Served, Long> lastHeardNanos = new ConcurrentHashMap<>();
+    private final Map<String, Boolean> signedOff = new LinkedHashMap<>() {
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<String, Boolean> eldest) {
+            return size() > MOST_SIGNED_OFF;
+        }
+    };
     private final TopicFollower follower;
 
     KafkaStatusBoard(RoadConfig config, String instance) {
@@ -50,6 +62,9 @@ public final class KafkaStatusBoard implements StatusBoard, AutoCloseable {
     private void read(ConsumerRecord<String, byte[]> record) {
         if (record.value() == null) {
             instances.remove(record.key());
+            synchronized (signedOff) {
+                signedOff.put(record.key(), true);
+            }
             return;
         }
         try {
@@ -58,7 +73,10 @@ public final class KafkaStatusBoard implements StatusBoard, AutoCloseable {
                 boolean fresh = System.nanoTime() - startedNanos > silence.toNanos();
                 long heard =
                         System.nanoTime() - (fresh ? 0 : Duration.ofMillis(age).toNanos());
-                status.models().forEach(served -> everSeen.add(served.model().model()));
+                for (ServedModel served : status.models()) {
+                    everSeen.add(served.model().model());
+                    lastHeardNanos.merge(new Served(status.stage(), served.model()), heard, Math::max);
+                }
                 instances.put(status.instance(), new Seen(status, heard));
             } else {
                 log.warn("{} offset {} is no InstanceStatus; left aside", record.topic(), record.offset());
@@ -117,12 +135,13 @@ public final class KafkaStatusBoard implements StatusBoard, AutoCloseable {
         return revisions;
     }
 
-    /** Whether any live instance of this stage serves the revision, ready or draining. */
-    boolean hasLive(Stage stage, ModelRef model) {
-        return live().stream()
-                .anyMatch(status -> status.stage() == stage
-                        && status.models().stream()
-                                .anyMatch(served -> served.model().equals(model)));
+    /**
+     * Whether nothing has been heard of this stage for longer than an instance may be silent, be it dead or signed off: a
+     * stage that is only being restarted is not absent.
+     */
+    boolean absent(Stage stage, ModelRef model) {
+        long heard = lastHeardNanos.getOrDefault(new Served(stage, model), startedNanos);
+        return System.nanoTime() - Math.max(heard, startedNanos) > silence.toNanos();
     }
 
     /** Stages of a model without a live, ready instance of the same revision as the others, best revision first. */
@@ -147,14 +166,18 @@ public final class KafkaStatusBoard implements StatusBoard, AutoCloseable {
         return silence;
     }
 
-    /** Whether this board has listened long enough that an instance unheard of is a dead one. */
-    boolean warm() {
-        return System.nanoTime() - startedNanos > silence.toNanos();
-    }
-
-    /** Whether this instance is dead for certain: silent, or signed off. */
+    /**
+     * Whether this instance is dead for certain: signed off, or unheard of for as long as an instance may be silent, during
+     * all of which this board has listened.
+     */
     boolean gone(String instance) {
-        return warm() && live().stream().noneMatch(status -> status.instance().equals(instance));
+        synchronized (signedOff) {
+            if (signedOff.containsKey(instance)) {
+                return true;
+            }
+        }
+        return System.nanoTime() - startedNanos > silence.toNanos()
+                && live().stream().noneMatch(status -> status.instance().equals(instance));
     }
 
     Optional<Throwable> failure() {

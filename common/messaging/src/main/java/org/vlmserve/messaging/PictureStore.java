@@ -37,6 +37,7 @@ final class PictureStore {
         private final Map<String, StageTimes> times = new LinkedHashMap<>();
 
         private long lastArrivalNanos = System.nanoTime();
+        private boolean dropped;
 
         Entry(PictureKey key) {
             this.key = key;
@@ -48,6 +49,11 @@ final class PictureStore {
 
         long lastArrivalNanos() {
             return lastArrivalNanos;
+        }
+
+        /** Whether the work that made it was given up, so that nothing more is to be expected. */
+        boolean dropped() {
+            return dropped;
         }
 
         StageTimes times(String requestId) {
@@ -88,6 +94,7 @@ final class PictureStore {
     private Entry entry(PictureKey key) {
         Entry entry = entries.computeIfAbsent(key, Entry::new);
         entry.lastArrivalNanos = System.nanoTime();
+        entry.dropped = false;
         return entry;
     }
 
@@ -149,6 +156,14 @@ final class PictureStore {
                     ErrorCode.INTERNAL,
                     "picture " + entry.key + " was laid out in " + entry.layout.embeddingRows()
                             + " rows, its slices count " + entry.shape[0]);
+        }
+    }
+
+    /** Work on this picture was given up half-way. What has arrived stays: another request's slices may fill the rest. */
+    void gaveUp(PictureKey key) {
+        Entry entry = entries.get(key);
+        if (entry != null && !entry.complete()) {
+            entry.dropped = true;
         }
     }
 

@@ -168,6 +168,7 @@ public final class PromptRoad implements AutoCloseable {
     private final Queue<Runnable> mailbox = new ConcurrentLinkedQueue<>();
     private final Thread thread;
     private long lastCommitNanos = System.nanoTime();
+    private @Nullable PictureKey lastRefused;
     private volatile List<Integer> ownedRoutes = List.of();
     private volatile int waiting;
     private volatile int running;
@@ -630,35 +631,33 @@ public final class PromptRoad implements AutoCloseable {
             keep.run();
         } catch (VlmException e) {
             store.drop(key);
-            log.warn("picture {}: {}", key, e.getMessage());
+            if (!key.equals(lastRefused)) {
+                // Once, not for each of its slices.
+                log.warn("picture {}: {}", key, e.getMessage());
+                lastRefused = key;
+            }
             failPicture(key, e);
         }
     }
 
     /**
-     * A job that was dropped because <em>its</em> request ended says nothing about the picture: others that wait for it have
+     * A job that was dropped because <em>its</em> request ended says nothing about the picture: others that relied on it have
      * it sent again. Any other failure is the picture's own and fails each prompt that waits for it.
      */
     private void pictureFailed(PictureFailed failed) {
-        boolean dropped = failed.code() == ErrorCode.CANCELLED || failed.code() == ErrorCode.DEADLINE_EXCEEDED;
-        PictureStore.Entry entry = store.find(failed.picture());
-        if (entry == null || !entry.complete()) {
-            store.drop(failed.picture());
-        }
         VlmException error = new VlmException(failed.code(), failed.message());
-        if (!dropped) {
-            failPicture(failed.picture(), error);
+        if (failed.code() != ErrorCode.CANCELLED && failed.code() != ErrorCode.DEADLINE_EXCEEDED) {
+            PictureStore.Entry entry = store.find(failed.picture());
+            if (entry == null || !entry.complete()) {
+                store.drop(failed.picture());
+                failPicture(failed.picture(), error);
+            }
             return;
         }
-        for (Prompt prompt : List.copyOf(prompts.values())) {
-            if (prompt.state != State.WAITING || !needs(prompt, failed.picture())) {
-                continue;
-            }
-            if (prompt.id().equals(failed.envelope().requestId())) {
-                end(prompt, error);
-            } else {
-                prompt.asked.remove(failed.picture());
-            }
+        store.gaveUp(failed.picture());
+        Prompt owner = prompts.get(failed.envelope().requestId());
+        if (owner != null && owner.state == State.WAITING) {
+            end(owner, error);
         }
     }
 
@@ -738,7 +737,11 @@ public final class PromptRoad implements AutoCloseable {
                                         + " decoders, each of which died"));
                 return;
             }
-            log.info("request {}: decoder {} is gone", prompt.id(), prompt.log.instance());
+            log.info(
+                    "request {}: decoder {} is gone after {} tokens",
+                    prompt.id(),
+                    prompt.log.instance(),
+                    prompt.log.next());
             prompt.state = State.WAITING;
             prompt.asked.clear();
         }
@@ -794,19 +797,17 @@ public final class PromptRoad implements AutoCloseable {
         PictureStore.Entry entry = store.find(key);
         long quietSince = entry == null ? prompt.arrivedNanos : Math.max(prompt.arrivedNanos, entry.lastArrivalNanos());
         Duration quiet = Duration.ofNanos(System.nanoTime() - quietSince);
-        if (board.warm()) {
-            // Without projectors nothing arrives; without encoders what was encoded still does.
-            if (!board.hasLive(Stage.PROJECTOR, model)) {
-                throw unavailable(Stage.PROJECTOR);
-            }
-            if (!board.hasLive(Stage.VISION_ENCODER, model) && quiet.compareTo(board.silence()) > 0) {
-                throw unavailable(Stage.VISION_ENCODER);
-            }
+        // Without projectors nothing arrives; without encoders what was encoded still does.
+        if (board.absent(Stage.PROJECTOR, model)) {
+            throw unavailable(Stage.PROJECTOR);
+        }
+        if (board.absent(Stage.VISION_ENCODER, model) && quiet.compareTo(board.silence()) > 0) {
+            throw unavailable(Stage.VISION_ENCODER);
         }
         if (picture.sent() || prompt.asked.contains(key)) {
             return Optional.empty();
         }
-        if (entry == null) {
+        if (entry == null || entry.dropped()) {
             return sentByAnother(prompt, key) ? Optional.empty() : Optional.of(key);
         }
         return quiet.compareTo(STALLED) > 0 ? Optional.of(key) : Optional.empty();
@@ -836,6 +837,7 @@ public final class PromptRoad implements AutoCloseable {
     private void claim(Prompt prompt) {
         prompt.claim = prompt.log.attempt() + 1;
         boolean first = prompt.claim == 1;
+        log.debug("request {}: claim {}", prompt.id(), prompt.claim);
         var acknowledged =
                 producer.answer(model, prompt.route, new AnswerEvent.Started(prompt.id(), prompt.claim, instance));
         prompt.state = State.CLAIMED;

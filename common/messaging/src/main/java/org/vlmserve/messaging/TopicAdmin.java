@@ -127,8 +127,11 @@ public final class TopicAdmin {
         add(wanted, Topics.CONTROL, 1, Duration.ofHours(1), SMALL_RECORD_BYTES);
         for (ModelRef model : models) {
             int routes = config.routes();
-            add(wanted, Topics.images(model), routes, WORK_RETENTION, KafkaClients.MAX_BATCH_BYTES);
-            add(wanted, Topics.features(model), routes, WORK_RETENTION, SMALL_RECORD_BYTES);
+            // A share group's assignor ties each worker to some of the partitions, so only with one of them can any
+            // worker
+            // take any record. A fleet that outgrows one partition's bandwidth adds some and accepts idle workers.
+            add(wanted, Topics.images(model), 1, WORK_RETENTION, KafkaClients.MAX_BATCH_BYTES);
+            add(wanted, Topics.features(model), 1, WORK_RETENTION, SMALL_RECORD_BYTES);
             add(wanted, Topics.embeddings(model), routes, WORK_RETENTION, SMALL_RECORD_BYTES);
             add(wanted, Topics.prompts(model), routes, ANSWER_RETENTION, SMALL_RECORD_BYTES);
             add(wanted, Topics.tokens(model), routes, ANSWER_RETENTION, SMALL_RECORD_BYTES);

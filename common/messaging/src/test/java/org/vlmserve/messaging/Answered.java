@@ -24,7 +24,6 @@ final class Answered implements AnswerListener {
             broken = event + " after the last event";
         }
         events.add(event);
-        notifyAll();
         switch (event) {
             case AnswerEvent.Token token -> {
                 if (token.index() != next) {
@@ -37,6 +36,7 @@ final class Answered implements AnswerListener {
             case AnswerEvent.Failed failed -> last.countDown();
             default -> broken = event + " is not for a listener";
         }
+        notifyAll();
     }
 
     synchronized int heard() {
@@ -47,7 +47,10 @@ final class Answered implements AnswerListener {
         long until = System.nanoTime() + atMost.toNanos();
         while (next < count) {
             long left = until - System.nanoTime();
-            assertThat(left).as("tokens %s of %s in time", next, count).isPositive();
+            assertThat(left).as("time for token %s, heard %s", count, this).isPositive();
+            assertThat(last.getCount())
+                    .as("the answer goes on to token %s, heard %s", count, this)
+                    .isOne();
             wait(Math.max(1, left / 1_000_000));
         }
     }

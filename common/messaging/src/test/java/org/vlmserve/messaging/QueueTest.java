@@ -75,7 +75,7 @@ class QueueTest {
     @Test
     void moreWorkersThanPartitionsAllWork() throws InterruptedException {
         String model = "more-workers";
-        int workers = TestBroker.config().routes() + 2;
+        int workers = 6;
         CyclicBarrier all = new CyclicBarrier(workers);
         opened(Echo.Instance.encoder(model, workers, (job, context) -> {
             // Passes only when every worker holds a job at the same time.

@@ -13,6 +13,8 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 import org.vlmserve.protocol.AnswerEvent;
 import org.vlmserve.protocol.DeadLetter;
 import org.vlmserve.protocol.ProtocolLimits;
@@ -21,6 +23,7 @@ import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 
 /** One instance of each stage: what a healthy fleet does, and what it says to a bad request. */
+@Execution(ExecutionMode.SAME_THREAD)
 class WholeWayTest {
 
     private static final Duration SOON = Duration.ofSeconds(20);
