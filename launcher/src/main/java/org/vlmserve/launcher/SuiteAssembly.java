@@ -64,6 +64,8 @@ final class SuiteAssembly {
                 }
             }
         }
+        // bin/vlm compares sources with this file's time: a tree that Maven built is not built again.
+        Files.writeString(suite.resolve("built"), "");
     }
 
     private static List<Path> classPath(Path module) throws IOException {
