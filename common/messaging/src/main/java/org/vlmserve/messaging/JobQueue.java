@@ -29,7 +29,6 @@ import org.slf4j.LoggerFactory;
 import org.vlmserve.protocol.Envelope;
 import org.vlmserve.protocol.PictureFailed;
 import org.vlmserve.protocol.PictureKey;
-import org.vlmserve.protocol.WireCodec;
 import org.vlmserve.protocol.WireMessage;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
@@ -214,14 +213,7 @@ public final class JobQueue<J extends WireMessage> implements AutoCloseable {
             }
             J job;
             try {
-                WireMessage message = WireCodec.decode(record.value());
-                if (!kind.type.isInstance(message)) {
-                    throw new VlmException(
-                            ErrorCode.RECORD_UNREADABLE,
-                            "a " + message.getClass().getSimpleName() + " on " + topic + ", expected "
-                                    + kind.type.getSimpleName());
-                }
-                job = kind.type.cast(message);
+                job = Records.decode(record, kind.type);
             } catch (VlmException e) {
                 log.warn("{}-{} offset {}: {}", topic, record.partition(), record.offset(), e.getMessage());
                 count("vlm.jobs.failed", Tags.of("code", e.code().wireName()));

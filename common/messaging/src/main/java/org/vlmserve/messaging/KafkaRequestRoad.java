@@ -43,7 +43,6 @@ import org.vlmserve.protocol.PictureKey;
 import org.vlmserve.protocol.PromptJob;
 import org.vlmserve.protocol.ProtocolLimits;
 import org.vlmserve.protocol.Stage;
-import org.vlmserve.protocol.WireCodec;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 
@@ -115,6 +114,10 @@ public final class KafkaRequestRoad implements RequestRoad {
             throw new VlmException(
                     ErrorCode.DEADLINE_EXCEEDED,
                     "request " + ask.requestId() + " had to be answered by " + ask.deadline());
+        }
+        Throwable broken = failure;
+        if (broken != null) {
+            throw new VlmException(ErrorCode.INTERNAL, "this gateway no longer reads answers", broken);
         }
         for (int i = 0; i < ask.pictures().size(); i++) {
             int size = ask.pictures().get(i).content().length;
@@ -360,14 +363,7 @@ public final class KafkaRequestRoad implements RequestRoad {
             return;
         }
         try {
-            if (WireCodec.decode(record.value()) instanceof AnswerEvent event) {
-                request.read(event);
-            } else {
-                throw new VlmException(
-                        ErrorCode.RECORD_UNREADABLE,
-                        "record at " + record.topic() + "-" + record.partition() + " offset " + record.offset()
-                                + " is no answer");
-            }
+            request.read(Records.decode(record, AnswerEvent.class));
         } catch (VlmException e) {
             request.fail(e);
             request.tellStages();

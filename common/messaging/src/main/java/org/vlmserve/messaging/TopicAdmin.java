@@ -256,6 +256,25 @@ public final class TopicAdmin {
                 .collect(Collectors.toList());
         if (!changes.isEmpty()) {
             admin.incrementalAlterConfigs(Map.of(resource, changes)).all().get();
+            awaitSettings(admin, resource, want);
+        }
+    }
+
+    /** The controller confirms before the brokers know: a worker that joined in between would begin at the latest job. */
+    private static void awaitSettings(Admin admin, ConfigResource resource, Map<String, String> want)
+            throws ExecutionException, InterruptedException {
+        long until = System.nanoTime() + KafkaClients.REQUEST_TIMEOUT.toNanos();
+        while (true) {
+            Config present = describe(admin, resource);
+            if (want.entrySet().stream()
+                    .allMatch(setting -> setting.getValue().equals(value(present, setting.getKey())))) {
+                return;
+            }
+            if (System.nanoTime() > until) {
+                throw new ExecutionException(new org.apache.kafka.common.errors.TimeoutException(
+                        "settings of group " + resource.name() + " have not arrived"));
+            }
+            Thread.sleep(50);
         }
     }
 }
