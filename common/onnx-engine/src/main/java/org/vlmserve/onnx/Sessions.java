@@ -84,16 +84,12 @@ final class Sessions {
 
     /** Runs {@code build} unless the process is ending; the end of the process waits for it. */
     static <T> T exclusive(Supplier<T> build) {
-<<<<<<< HEAD
         boolean allowed = BUILDING.readLock().tryLock();
         if (allowed && ending) {
             BUILDING.readLock().unlock();
             allowed = false;
         }
         if (!allowed) {
-=======
-        if (!BUILDING.readLock().tryLock()) {
->>>>>>> families
             throw new VlmException(ErrorCode.STAGE_UNAVAILABLE, "the process is ending; no session is built any more");
         }
         try {
