@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.time.Duration;
+import java.util.Objects;
 import java.time.Instant;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
@@ -45,8 +46,7 @@ class PictureStoreTest {
         PromptHandler.ReadyPicture picture = store.ready(A).orElseThrow();
         assertThat(picture.embeddings().toFloats()).containsExactly(1, 2, 3, 4, 5, 6);
         assertThat(picture.embeddings().shape()).containsExactly(3, 2);
-        PictureStore.Entry entry = store.find(A);
-        assertThat(entry).isNotNull();
+        PictureStore.Entry entry = Objects.requireNonNull(store.find(A));
         assertThat(entry.times("r").project()).isEqualTo(Duration.ofMillis(2));
         assertThat(entry.times("another").project()).isZero();
     }
