@@ -16,6 +16,9 @@ public enum ErrorCode {
     INVALID_API_KEY(1003, 401, Blame.CALLER),
     MODEL_NOT_FOUND(1004, 404, Blame.CALLER),
     REQUEST_TOO_LARGE(1005, 413, Blame.CALLER),
+    PATH_NOT_FOUND(1006, 404, Blame.CALLER),
+    METHOD_NOT_ALLOWED(1007, 405, Blame.CALLER),
+    CONTENT_TYPE_UNSUPPORTED(1008, 415, Blame.CALLER),
 
     PICTURE_UNREACHABLE(1101, 400, Blame.CALLER),
     PICTURE_URL_REFUSED(1102, 400, Blame.CALLER),
@@ -45,7 +48,11 @@ public enum ErrorCode {
     CHECKPOINT_UNREADABLE(4001, 0, Blame.CALLER),
     CHECKPOINT_UNSUPPORTED(4002, 0, Blame.CALLER),
     BUNDLE_CORRUPT(4003, 0, Blame.CALLER),
-    DISK_FULL(4004, 0, Blame.RESOURCES);
+    DISK_FULL(4004, 0, Blame.RESOURCES),
+
+    PORT_IN_USE(4101, 0, Blame.CALLER),
+    START_FAILED(4102, 0, Blame.US),
+    NOT_RUNNING(4103, 0, Blame.CALLER);
 
     private static final Map<Integer, ErrorCode> BY_NUMBER =
             Arrays.stream(values()).collect(Collectors.toUnmodifiableMap(ErrorCode::number, Function.identity()));

@@ -1,0 +1,75 @@
+package org.vlmserve.families.bundle;
+
+import java.time.Instant;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.vlmserve.protocol.tensor.DType;
+import tools.jackson.databind.JsonNode;
+
+/**
+ * What {@code bundle.json} says. Sizes are those of the checkpoint.
+ *
+ * @param format version of this layout
+ * @param family {@link org.vlmserve.families.ModelFamily#id()}
+ * @param revision hash of the bundle's content, 12 hexadecimal digits
+ * @param precision {@code fp32}, {@code int8} or {@code int4}
+ * @param importedAt when the bundle was made
+ * @param preprocessing the family's own numbers for pictures, read by its package only
+ * @param prompt the family's own token ids and prompt numbers, read by its package only
+ * @param chatTemplate Jinja source, or null for a family without one
+ */
+public record BundleManifest(
+        int format,
+        String family,
+        String revision,
+        String precision,
+        Instant importedAt,
+        Encoder encoder,
+        Projector projector,
+        Decoder decoder,
+        Generation generation,
+        JsonNode preprocessing,
+        JsonNode prompt,
+        @Nullable String chatTemplate) {
+
+    /** The layout that this code reads and writes. */
+    public static final int FORMAT = 1;
+
+    /** @param featureWidth columns of the encoder's output */
+    public record Encoder(int featureWidth) {}
+
+    /**
+     * @param rowGroup encoder rows that make one embedding row; slices are whole groups
+     */
+    public record Projector(int rowGroup) {}
+
+    /**
+     * @param hidden width of an embedding
+     * @param vocabulary columns of the logits
+     * @param contextLength most positions of prompt and answer together
+     * @param positionChannels 1 for RoPE, 3 for M-RoPE
+     * @param embeddingRows rows of the embedding table; learned vectors that are no tokens stand behind the vocabulary
+     * @param embeddingDtype element type of the embedding table
+     */
+    public record Decoder(
+            int hidden,
+            int layers,
+            int heads,
+            int kvHeads,
+            int headDim,
+            int vocabulary,
+            int contextLength,
+            int positionChannels,
+            int embeddingRows,
+            DType embeddingDtype) {}
+
+    /** The checkpoint's {@code generation_config.json}; a null is the reference's default. */
+    public record Generation(
+            List<Integer> eosTokenIds,
+            boolean sample,
+            @Nullable Double temperature,
+            @Nullable Double topP,
+            @Nullable Integer topK,
+            @Nullable Double minP,
+            @Nullable Double repetitionPenalty) {}
+}

@@ -1,0 +1,202 @@
+package org.vlmserve.families.checkpoint;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.vlmserve.protocol.error.ErrorCode;
+import org.vlmserve.protocol.error.VlmException;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/**
+ * An object in one of a checkpoint's JSON files. It knows where it stands, so that each error names file and key. A null
+ * counts as absent.
+ */
+public final class CheckpointJson {
+
+    private final Path file;
+    private final String path;
+    private final JsonNode node;
+
+    private CheckpointJson(Path file, String path, JsonNode node) {
+        this.file = file;
+        this.path = path;
+        this.node = node;
+    }
+
+    /** @throws VlmException {@code CHECKPOINT_UNREADABLE} if there is no such file, or no JSON object in it */
+    public static CheckpointJson read(Path file) {
+        CheckpointJson found = readIfPresent(file);
+        if (found == null) {
+            throw new VlmException(
+                    ErrorCode.CHECKPOINT_UNREADABLE,
+                    file + ": there is no such file; expected the directory of a Hugging Face checkpoint");
+        }
+        return found;
+    }
+
+    /** The file's object, or null if there is no such file. @throws VlmException {@code CHECKPOINT_UNREADABLE} */
+    public static @Nullable CheckpointJson readIfPresent(Path file) {
+        if (!Files.exists(file)) {
+            return null;
+        }
+        try {
+            JsonNode tree = JsonMapper.shared().readTree(Files.readAllBytes(file));
+            if (!tree.isObject()) {
+                throw new VlmException(ErrorCode.CHECKPOINT_UNREADABLE, file + ": expected a JSON object");
+            }
+            return new CheckpointJson(file, "", tree);
+        } catch (IOException e) {
+            throw new VlmException(ErrorCode.CHECKPOINT_UNREADABLE, file + ": cannot be read: " + e, e);
+        } catch (JacksonException e) {
+            throw new VlmException(
+                    ErrorCode.CHECKPOINT_UNREADABLE, file + ": is no JSON: " + e.getOriginalMessage(), e);
+        }
+    }
+
+    public boolean has(String key) {
+        return node.hasNonNull(key);
+    }
+
+    public JsonNode node(String key) {
+        return node.path(key);
+    }
+
+    /** The object under this key; where the key is absent, an empty one, so that every default applies. */
+    public CheckpointJson object(String key) {
+        JsonNode value = node.path(key);
+        if (has(key) && !value.isObject()) {
+            throw unreadable(key, "an object");
+        }
+        return new CheckpointJson(
+                file, path + key + ".", has(key) ? value : JsonMapper.shared().createObjectNode());
+    }
+
+    public int intValue(String key, int absent) {
+        return has(key) ? requireInt(key) : absent;
+    }
+
+    public int requireInt(String key) {
+        long value = requireLong(key);
+        if (value != (int) value) {
+            throw unreadable(key, "a number of 32 bits");
+        }
+        return (int) value;
+    }
+
+    public long longValue(String key, long absent) {
+        return has(key) ? requireLong(key) : absent;
+    }
+
+    private long requireLong(String key) {
+        JsonNode value = node.path(key);
+        // A float without fraction is taken too: published files have mlp_ratio as 4 and as 4.0.
+        if (!value.isNumber() || value.doubleValue() != Math.rint(value.doubleValue())) {
+            throw unreadable(key, "a whole number");
+        }
+        return value.isIntegralNumber() ? value.longValue() : (long) value.doubleValue();
+    }
+
+    public int positiveInt(String key, int absent) {
+        int value = intValue(key, absent);
+        if (value <= 0) {
+            throw unreadable(key, "a positive number");
+        }
+        return value;
+    }
+
+    public double doubleValue(String key, double absent) {
+        Double value = optionalDouble(key);
+        return value == null ? absent : value;
+    }
+
+    public @Nullable Double optionalDouble(String key) {
+        if (!has(key)) {
+            return null;
+        }
+        if (!node.path(key).isNumber()) {
+            throw unreadable(key, "a number");
+        }
+        return node.path(key).doubleValue();
+    }
+
+    public @Nullable Integer optionalInt(String key) {
+        return has(key) ? Integer.valueOf(requireInt(key)) : null;
+    }
+
+    public boolean booleanValue(String key, boolean absent) {
+        if (!has(key)) {
+            return absent;
+        }
+        if (!node.path(key).isBoolean()) {
+            throw unreadable(key, "true or false");
+        }
+        return node.path(key).booleanValue();
+    }
+
+    public String string(String key, String absent) {
+        String value = optionalString(key);
+        return value == null ? absent : value;
+    }
+
+    public @Nullable String optionalString(String key) {
+        if (!has(key)) {
+            return null;
+        }
+        if (!node.path(key).isString()) {
+            throw unreadable(key, "a string");
+        }
+        return node.path(key).stringValue();
+    }
+
+    /** A list of numbers, or one number as a list of one. */
+    public List<Integer> intOrInts(String key, List<Integer> absent) {
+        if (!has(key)) {
+            return absent;
+        }
+        JsonNode value = node.path(key);
+        List<Integer> found = new ArrayList<>();
+        for (JsonNode item : value.isArray() ? value : List.of(value)) {
+            if (!item.isInt()) {
+                throw unreadable(key, "a whole number or a list of them");
+            }
+            found.add(item.intValue());
+        }
+        return List.copyOf(found);
+    }
+
+    public List<Double> doubles(String key, List<Double> absent) {
+        if (!has(key)) {
+            return absent;
+        }
+        List<Double> found = new ArrayList<>();
+        for (JsonNode item : node.path(key)) {
+            if (!item.isNumber()) {
+                throw unreadable(key, "a list of numbers");
+            }
+            found.add(item.doubleValue());
+        }
+        if (found.isEmpty()) {
+            throw unreadable(key, "a list of numbers");
+        }
+        return List.copyOf(found);
+    }
+
+    /** Says that this key's value is not what it has to be. */
+    public VlmException unreadable(String key, String expected) {
+        return new VlmException(ErrorCode.CHECKPOINT_UNREADABLE, where(key) + "; expected " + expected);
+    }
+
+    /** Says that this key asks for something that is not built. */
+    public VlmException unsupported(String key, String expected) {
+        return new VlmException(ErrorCode.CHECKPOINT_UNSUPPORTED, where(key) + "; supported: " + expected);
+    }
+
+    private String where(String key) {
+        return file + ": '" + path + key + "' is " + (has(key) ? node.path(key).toString() : "absent");
+    }
+}

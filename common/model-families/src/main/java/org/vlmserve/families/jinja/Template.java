@@ -1,0 +1,86 @@
+package org.vlmserve.families.jinja;
+
+import java.time.Clock;
+import java.time.LocalDateTime;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.vlmserve.families.jinja.Parser.Statement;
+import org.vlmserve.families.jinja.Values.Callable;
+import org.vlmserve.families.jinja.Values.Namespace;
+
+/** A parsed template. Immutable and thread-safe. */
+public final class Template {
+
+    private static final long MOST_IN_RANGE = 100_000;
+
+    private final Statement body;
+    private final Clock clock;
+
+    /**
+     * @param clock what {@code strftime_now} reads
+     * @throws TemplateException for a template that is malformed or uses what is not supported
+     */
+    public Template(String source, Clock clock) {
+        this.body = new Parser(Lexer.tokens(source)).template();
+        this.clock = clock;
+    }
+
+    /**
+     * @param variables plain values: null, {@link Boolean}, {@link Number}, {@link String}, {@link List} and {@link Map} of
+     *     them
+     * @throws TemplateException if the template refuses the values or cannot do with them what it tries to
+     */
+    public String render(Map<String, ? extends @Nullable Object> variables) {
+        Scope globals = new Scope(null);
+        globals.set("range", (Callable) args -> range(args.positional()));
+        globals.set("dict", (Callable) args -> {
+            Map<String, @Nullable Object> map = Values.map();
+            map.putAll(args.named());
+            return map;
+        });
+        globals.set("namespace", (Callable) args -> {
+            Map<String, @Nullable Object> values = Values.map();
+            for (Object initial : args.positional()) {
+                if (initial instanceof Map<?, ?> map) {
+                    map.forEach((key, value) -> values.put(Values.str(key), value));
+                }
+            }
+            values.putAll(args.named());
+            return new Namespace(values);
+        });
+        for (String name : List.of("cycler", "joiner", "lipsum")) {
+            globals.set(name, (Callable) args -> {
+                throw new TemplateException("the function '" + name + "' is not supported");
+            });
+        }
+        globals.set("raise_exception", (Callable) args -> {
+            throw new TemplateException(Values.str(args.get(0, "message", "")), true);
+        });
+        globals.set("strftime_now", (Callable) args ->
+                Strftime.format(LocalDateTime.now(clock), Values.str(args.get(0, "format", ""))));
+        Scope context = new Scope(globals);
+        variables.forEach((name, value) -> context.set(name, Values.plain(value)));
+        StringBuilder out = new StringBuilder();
+        body.render(context, out);
+        return out.toString();
+    }
+
+    private static List<@Nullable Object> range(List<@Nullable Object> args) {
+        long start = args.size() > 1 ? Values.integer(args.get(0)) : 0;
+        long stop = Values.integer(args.get(args.size() > 1 ? 1 : 0));
+        long step = args.size() > 2 ? Values.integer(args.get(2)) : 1;
+        if (step == 0) {
+            throw new TemplateException("a range's step cannot be 0");
+        }
+        List<@Nullable Object> numbers = new ArrayList<>();
+        for (long i = start; step > 0 ? i < stop : i > stop; i += step) {
+            if (numbers.size() == MOST_IN_RANGE) {
+                throw new TemplateException("a range of more than " + MOST_IN_RANGE + " numbers");
+            }
+            numbers.add(i);
+        }
+        return numbers;
+    }
+}

@@ -1,0 +1,36 @@
+package org.vlmserve.families.prompt;
+
+/**
+ * A prompt of S tokens, ready to be embedded.
+ *
+ * @param text the rendered template, before pictures are expanded
+ * @param tokenIds [S], the reference's {@code input_ids}: placeholders where pictures stand
+ * @param picture [S], which picture fills this position, or -1 for the embedding of the token id
+ * @param pictureRow [S], which row of that picture's embeddings, or -1
+ * @param positions [channels][S], rotary positions; one channel for plain RoPE, three (time, height, width) for M-RoPE
+ * @param nextPosition the position of the first generated token in every channel; each further token is one more
+ * @param pictureTokens how many of the S positions are pictures'
+ * @param prefill how the prompt is prefilled
+ */
+public record PreparedPrompt(
+        String text,
+        int[] tokenIds,
+        int[] picture,
+        int[] pictureRow,
+        long[][] positions,
+        long nextPosition,
+        int pictureTokens,
+        Prefill prefill) {
+
+    public int length() {
+        return tokenIds.length;
+    }
+
+    /** How the positions of a prompt see each other. */
+    public enum Prefill {
+        /** Each position sees those before it: chunks and prefix reuse are possible. */
+        CAUSAL,
+        /** All positions of the prompt see each other: it is prefilled in one piece. */
+        WHOLE_PREFIX
+    }
+}

@@ -1,0 +1,27 @@
+package org.vlmserve.families.prompt;
+
+/** A checkpoint's tokenizer. Thread-safe. */
+public interface Tokenizer {
+
+    /** Token ids of a text in which special tokens are recognised, without adding any. */
+    int[] encode(String text);
+
+    /** The token's own bytes; they need not be whole characters. Empty for an id beyond the vocabulary. */
+    byte[] bytes(int tokenId);
+
+    /** Whether decoding leaves this token out, as the reference does with {@code skip_special_tokens}. */
+    boolean isSpecial(int tokenId);
+
+    /** A decoder for one answer. */
+    IncrementalDecoder incrementalDecoder();
+
+    /** Turns tokens into text piece by piece; the pieces joined are the reference's decoding of all tokens. */
+    interface IncrementalDecoder {
+
+        /** What the text grows by; empty while a multi-byte character is incomplete. */
+        String next(int tokenId);
+
+        /** What is left when no more tokens come. */
+        String finish();
+    }
+}

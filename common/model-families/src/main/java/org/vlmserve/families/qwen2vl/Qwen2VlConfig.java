@@ -1,0 +1,408 @@
+package org.vlmserve.families.qwen2vl;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+import org.vlmserve.families.bundle.BundleManifest;
+import org.vlmserve.families.checkpoint.CheckpointJson;
+import org.vlmserve.protocol.error.ErrorCode;
+import org.vlmserve.protocol.error.VlmException;
+import org.vlmserve.protocol.tensor.DType;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/**
+ * What the JSON files of a Qwen2-VL checkpoint say, flat as on the Hub or nested as transformers 5 saves them. An omitted
+ * key has the default of transformers' class (5.18, {@code configuration_qwen2_vl.py},
+ * {@code image_processing_pil_qwen2_vl.py}).
+ *
+ * @param tokenizerFiles what belongs into a bundle's {@code tokenizer/}, by the names that they keep there
+ */
+public record Qwen2VlConfig(
+        Vision vision,
+        Text text,
+        Qwen2VlPreprocessing preprocessing,
+        Qwen2VlPrompt prompt,
+        BundleManifest.Generation generation,
+        String chatTemplate,
+        List<Path> tokenizerFiles) {
+
+    /** {@code model_type} of the checkpoints that this reads. */
+    public static final String MODEL_TYPE = "qwen2_vl";
+
+    /**
+     * The vision encoder and the merger behind it.
+     *
+     * @param layerNormEps of every LayerNorm, the merger's too
+     * @param outputSize columns of the merger's output, the text model's width
+     */
+    public record Vision(
+            int depth,
+            int embedDim,
+            int heads,
+            int mlpRatio,
+            int inChannels,
+            int patchSize,
+            int temporalPatchSize,
+            int spatialMergeSize,
+            int outputSize,
+            String hiddenAct,
+            double layerNormEps,
+            double ropeTheta) {
+
+        public int headDim() {
+            return embedDim / heads;
+        }
+
+        public int mlpSize() {
+            return embedDim * mlpRatio;
+        }
+
+        /** Columns of {@code pixel_values}. */
+        public int patchWidth() {
+            return inChannels * temporalPatchSize * patchSize * patchSize;
+        }
+
+        /** Columns of the merger's input: the patches of one token, side by side. */
+        public int mergedSize() {
+            return embedDim * spatialMergeSize * spatialMergeSize;
+        }
+    }
+
+    /**
+     * The language model.
+     *
+     * @param mropeSection pairs of rotary dimensions for time, height and width; they add up to half the head
+     * @param tied whether the output layer is the embedding table
+     */
+    public record Text(
+            int hidden,
+            int intermediate,
+            int layers,
+            int heads,
+            int kvHeads,
+            int vocabulary,
+            int contextLength,
+            double rmsNormEps,
+            double ropeTheta,
+            List<Integer> mropeSection,
+            String hiddenAct,
+            boolean tied) {
+
+        public int headDim() {
+            return hidden / heads;
+        }
+    }
+
+    private static final List<Double> CLIP_MEAN = List.of(0.48145466, 0.4578275, 0.40821073);
+    private static final List<Double> CLIP_STD = List.of(0.26862954, 0.26130258, 0.27577711);
+    private static final String DEFAULT_TOKEN = "<|endoftext|>";
+    private static final List<String> SPECIAL_TOKENS =
+            List.of("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token");
+
+    /**
+     * @param checkpoint a directory with {@code config.json} and its companions
+     * @throws VlmException {@code CHECKPOINT_UNREADABLE} for a file or key that is missing or malformed,
+     *     {@code CHECKPOINT_UNSUPPORTED} for what this code does not build
+     */
+    public static Qwen2VlConfig read(Path checkpoint) {
+        CheckpointJson config = CheckpointJson.read(checkpoint.resolve("config.json"));
+        if (!MODEL_TYPE.equals(config.optionalString("model_type"))) {
+            throw config.unsupported("model_type", MODEL_TYPE);
+        }
+        if (config.has("quantization_config")) {
+            throw config.unsupported("quantization_config", "weights in bf16, fp16 or fp32");
+        }
+        CheckpointJson textConfig = config.has("text_config") ? config.object("text_config") : config;
+        Text text = text(config, textConfig);
+        CheckpointJson visionConfig = config.object("vision_config");
+        Vision vision = vision(visionConfig);
+        if (vision.outputSize() != text.hidden()) {
+            throw visionConfig.unreadable("hidden_size", "the text model's hidden_size, " + text.hidden());
+        }
+        Path tokenizerJson = checkpoint.resolve("tokenizer.json");
+        Path tokenizerConfigJson = checkpoint.resolve("tokenizer_config.json");
+        if (!Files.isRegularFile(tokenizerJson)) {
+            throw new VlmException(
+                    ErrorCode.CHECKPOINT_UNREADABLE,
+                    tokenizerJson + ": there is no such file; save the tokenizer again with a fast tokenizer");
+        }
+        CheckpointJson tokenizerConfig = CheckpointJson.readIfPresent(tokenizerConfigJson);
+        int imageTokenId = config.intValue("image_token_id", 151655);
+        return new Qwen2VlConfig(
+                vision,
+                text,
+                preprocessing(checkpoint, vision),
+                new Qwen2VlPrompt(
+                        imageToken(CheckpointJson.read(tokenizerJson), config, imageTokenId),
+                        imageTokenId,
+                        vision.spatialMergeSize(),
+                        tokenizerConfig != null && tokenizerConfig.booleanValue("add_prefix_space", false),
+                        specialTokens(tokenizerConfig)),
+                generation(checkpoint, config, textConfig),
+                chatTemplate(checkpoint, tokenizerConfig),
+                tokenizerConfig == null ? List.of(tokenizerJson) : List.of(tokenizerJson, tokenizerConfigJson));
+    }
+
+    /** The manifest's {@code encoder} section. */
+    public BundleManifest.Encoder encoder() {
+        return new BundleManifest.Encoder(vision.embedDim());
+    }
+
+    /** The manifest's {@code projector} section. */
+    public BundleManifest.Projector projector() {
+        return new BundleManifest.Projector(vision.spatialMergeSize() * vision.spatialMergeSize());
+    }
+
+    /** The manifest's {@code decoder} section, with the element type that the importer chose for the embeddings. */
+    public BundleManifest.Decoder decoder(DType embeddingDtype) {
+        return new BundleManifest.Decoder(
+                text.hidden(),
+                text.layers(),
+                text.heads(),
+                text.kvHeads(),
+                text.headDim(),
+                text.vocabulary(),
+                text.contextLength(),
+                3,
+                text.vocabulary(),
+                embeddingDtype);
+    }
+
+    /** The manifest's {@code preprocessing} section. */
+    public JsonNode preprocessingSection() {
+        return JsonMapper.shared().valueToTree(preprocessing);
+    }
+
+    /** The manifest's {@code prompt} section. */
+    public JsonNode promptSection() {
+        return JsonMapper.shared().valueToTree(prompt);
+    }
+
+    private static Text text(CheckpointJson config, CheckpointJson text) {
+        int hidden = text.positiveInt("hidden_size", 8192);
+        int heads = text.positiveInt("num_attention_heads", 64);
+        // Absent, the class has 8; a written null means as many as there are heads.
+        int kvHeads = text.node("num_key_value_heads").isNull() ? heads : text.positiveInt("num_key_value_heads", 8);
+        if (hidden % heads != 0) {
+            throw text.unreadable("num_attention_heads", "a divisor of hidden_size, " + hidden);
+        }
+        if (heads % kvHeads != 0) {
+            throw text.unreadable("num_key_value_heads", "a divisor of num_attention_heads, " + heads);
+        }
+        if (text.booleanValue("use_sliding_window", false)) {
+            throw text.unsupported("use_sliding_window", "false");
+        }
+        String hiddenAct = text.string("hidden_act", "silu");
+        if (!hiddenAct.equals("silu")) {
+            throw text.unsupported("hidden_act", "silu");
+        }
+        CheckpointJson rope = text.object(text.has("rope_scaling") ? "rope_scaling" : "rope_parameters");
+        String ropeType = rope.string("rope_type", rope.string("type", "default"));
+        if (!ropeType.equals("default") && !ropeType.equals("mrope")) {
+            throw rope.unsupported(rope.has("rope_type") ? "rope_type" : "type", "default, mrope");
+        }
+        double theta = rope.doubleValue("rope_theta", text.doubleValue("rope_theta", 1_000_000));
+        List<Integer> section = rope.intOrInts("mrope_section", List.of(16, 24, 24));
+        int half = hidden / heads / 2;
+        if (section.size() != 3 || section.stream().mapToInt(Integer::intValue).sum() != half) {
+            throw rope.unreadable("mrope_section", "three numbers that add up to half the head, " + half);
+        }
+        boolean tied =
+                config.booleanValue("tie_word_embeddings", false) || text.booleanValue("tie_word_embeddings", false);
+        return new Text(
+                hidden,
+                text.positiveInt("intermediate_size", 29568),
+                text.positiveInt("num_hidden_layers", 80),
+                heads,
+                kvHeads,
+                text.positiveInt("vocab_size", 152064),
+                text.positiveInt("max_position_embeddings", 32768),
+                text.doubleValue("rms_norm_eps", 1e-5),
+                theta,
+                section,
+                hiddenAct,
+                tied);
+    }
+
+    private static Vision vision(CheckpointJson vision) {
+        // transformers' attribute map: num_attention_heads is an alias, and wins where both stand.
+        String headsKey = vision.has("num_attention_heads") ? "num_attention_heads" : "num_heads";
+        int embedDim = vision.positiveInt("embed_dim", 1280);
+        int heads = vision.positiveInt(headsKey, 16);
+        if (embedDim % heads != 0 || embedDim / heads % 4 != 0) {
+            throw vision.unreadable(headsKey, "heads of embed_dim " + embedDim + " whose width is a multiple of 4");
+        }
+        String hiddenAct = vision.string("hidden_act", "quick_gelu");
+        if (!hiddenAct.equals("quick_gelu")) {
+            throw vision.unsupported("hidden_act", "quick_gelu");
+        }
+        int inChannels = vision.positiveInt("in_channels", 3);
+        if (inChannels != 3) {
+            throw vision.unsupported("in_channels", "3");
+        }
+        CheckpointJson rope = vision.object("rope_parameters");
+        String ropeType = rope.string("rope_type", "axial");
+        if (!ropeType.equals("axial") && !ropeType.equals("default")) {
+            throw rope.unsupported("rope_type", "axial");
+        }
+        return new Vision(
+                vision.positiveInt("depth", 32),
+                embedDim,
+                heads,
+                vision.positiveInt("mlp_ratio", 4),
+                inChannels,
+                vision.positiveInt("patch_size", 14),
+                vision.positiveInt("temporal_patch_size", 2),
+                vision.positiveInt("spatial_merge_size", 2),
+                vision.positiveInt("hidden_size", 3584),
+                hiddenAct,
+                1e-6,
+                rope.doubleValue("rope_theta", 10_000));
+    }
+
+    private static Qwen2VlPreprocessing preprocessing(Path checkpoint, Vision vision) {
+        CheckpointJson processor = CheckpointJson.readIfPresent(checkpoint.resolve("processor_config.json"));
+        CheckpointJson images = processor != null && processor.has("image_processor")
+                ? processor.object("image_processor")
+                : CheckpointJson.read(checkpoint.resolve("preprocessor_config.json"));
+        for (String step : List.of("do_resize", "do_rescale", "do_normalize", "do_convert_rgb")) {
+            if (!images.booleanValue(step, true)) {
+                throw images.unsupported(step, "true");
+            }
+        }
+        if (images.intValue("resample", 3) != 3) {
+            throw images.unsupported("resample", "3, bicubic");
+        }
+        CheckpointJson size = images.object("size");
+        // A size that is given replaces the class's size as a whole.
+        if (images.has("size")) {
+            if (!size.has("shortest_edge") && !images.has("min_pixels")) {
+                throw size.unreadable("shortest_edge", "the least number of pixels");
+            }
+            if (!size.has("longest_edge") && !images.has("max_pixels")) {
+                throw size.unreadable("longest_edge", "the largest number of pixels");
+            }
+        }
+        long minPixels = images.longValue("min_pixels", size.longValue("shortest_edge", 56 * 56));
+        long maxPixels = images.longValue("max_pixels", size.longValue("longest_edge", 28 * 28 * 1280));
+        if (minPixels < 1 || minPixels > maxPixels) {
+            throw images.unreadable(
+                    images.has("min_pixels") ? "min_pixels" : "size", "at least 1 pixel and at most " + maxPixels);
+        }
+        same(images, "patch_size", 14, vision.patchSize());
+        same(images, "merge_size", 2, vision.spatialMergeSize());
+        same(images, "temporal_patch_size", 2, vision.temporalPatchSize());
+        List<Double> mean = images.doubles("image_mean", CLIP_MEAN);
+        List<Double> std = images.doubles("image_std", CLIP_STD);
+        if (mean.size() != 3) {
+            throw images.unreadable("image_mean", "three numbers");
+        }
+        if (std.size() != 3 || std.contains(0.0)) {
+            throw images.unreadable("image_std", "three numbers other than 0");
+        }
+        return new Qwen2VlPreprocessing(
+                vision.patchSize(),
+                vision.spatialMergeSize(),
+                vision.temporalPatchSize(),
+                minPixels,
+                maxPixels,
+                images.doubleValue("rescale_factor", 1 / 255.0),
+                mean,
+                std,
+                vision.headDim(),
+                vision.ropeTheta());
+    }
+
+    /** The picture processor and the encoder each have these numbers; a checkpoint in which they differ cannot work. */
+    private static void same(CheckpointJson images, String key, int absent, int encoder) {
+        if (images.intValue(key, absent) != encoder) {
+            throw images.unreadable(key, "the vision encoder's, " + encoder);
+        }
+    }
+
+    private static BundleManifest.Generation generation(
+            Path checkpoint, CheckpointJson config, CheckpointJson textConfig) {
+        CheckpointJson file = CheckpointJson.readIfPresent(checkpoint.resolve("generation_config.json"));
+        List<Integer> configured =
+                textConfig.intOrInts("eos_token_id", config.intOrInts("eos_token_id", List.of(151645)));
+        if (file == null) {
+            return new BundleManifest.Generation(configured, false, null, null, null, null, null);
+        }
+        return new BundleManifest.Generation(
+                file.intOrInts("eos_token_id", configured),
+                file.booleanValue("do_sample", false),
+                file.optionalDouble("temperature"),
+                file.optionalDouble("top_p"),
+                file.optionalInt("top_k"),
+                file.optionalDouble("min_p"),
+                file.optionalDouble("repetition_penalty"));
+    }
+
+    private static String imageToken(CheckpointJson tokenizer, CheckpointJson config, int imageTokenId) {
+        for (JsonNode token : tokenizer.node("added_tokens")) {
+            if (token.path("id").asInt(-1) == imageTokenId) {
+                return token.path("content").asString();
+            }
+        }
+        throw config.unreadable("image_token_id", "the id of one of the added tokens of tokenizer.json");
+    }
+
+    private static Map<String, String> specialTokens(@Nullable CheckpointJson tokenizerConfig) {
+        Map<String, String> found = new TreeMap<>();
+        // The defaults of Qwen2Tokenizer; a written null takes the token away.
+        for (String name : List.of("eos_token", "unk_token", "pad_token")) {
+            if (tokenizerConfig == null || tokenizerConfig.node(name).isMissingNode()) {
+                found.put(name, DEFAULT_TOKEN);
+            }
+        }
+        if (tokenizerConfig != null) {
+            for (String name : SPECIAL_TOKENS) {
+                JsonNode token = tokenizerConfig.node(name);
+                if (token.isString()) {
+                    found.put(name, token.stringValue());
+                } else if (token.isObject()) {
+                    found.put(name, token.path("content").asString());
+                }
+            }
+        }
+        return found;
+    }
+
+    /** Where transformers' processor looks, in its order. */
+    private static String chatTemplate(Path checkpoint, @Nullable CheckpointJson tokenizerConfig) {
+        Path jinja = checkpoint.resolve("chat_template.jinja");
+        if (Files.exists(jinja)) {
+            try {
+                return Files.readString(jinja);
+            } catch (IOException e) {
+                throw new VlmException(ErrorCode.CHECKPOINT_UNREADABLE, jinja + ": cannot be read: " + e, e);
+            }
+        }
+        for (String name : List.of("chat_template.json", "processor_config.json")) {
+            CheckpointJson file = CheckpointJson.readIfPresent(checkpoint.resolve(name));
+            if (file != null && file.has("chat_template")) {
+                return file.string("chat_template", "");
+            }
+        }
+        if (tokenizerConfig != null) {
+            JsonNode template = tokenizerConfig.node("chat_template");
+            if (template.isString()) {
+                return template.stringValue();
+            }
+            for (JsonNode named : template) {
+                if (named.path("name").asString("").equals("default")) {
+                    return named.path("template").asString();
+                }
+            }
+        }
+        throw new VlmException(
+                ErrorCode.CHECKPOINT_UNREADABLE,
+                checkpoint + ": there is no chat template; expected chat_template.jinja, chat_template.json or a"
+                        + " chat_template in tokenizer_config.json");
+    }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package org.vlmserve.families.bundle;
+
+import org.jspecify.annotations.NullMarked;

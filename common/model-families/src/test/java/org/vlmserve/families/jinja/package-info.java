@@ -1,0 +1,4 @@
+@NullMarked
+package org.vlmserve.families.jinja;
+
+import org.jspecify.annotations.NullMarked;

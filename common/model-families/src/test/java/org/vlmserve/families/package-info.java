@@ -1,0 +1,4 @@
+@NullMarked
+package org.vlmserve.families;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package org.vlmserve.families.position;
+
+import org.jspecify.annotations.NullMarked;

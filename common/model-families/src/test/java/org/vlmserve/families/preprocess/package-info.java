@@ -1,0 +1,4 @@
+@NullMarked
+package org.vlmserve.families.preprocess;
+
+import org.jspecify.annotations.NullMarked;

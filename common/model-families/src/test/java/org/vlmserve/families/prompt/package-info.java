@@ -1,0 +1,4 @@
+@NullMarked
+package org.vlmserve.families.prompt;
+
+import org.jspecify.annotations.NullMarked;

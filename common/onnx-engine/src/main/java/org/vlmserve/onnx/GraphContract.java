@@ -1,0 +1,59 @@
+package org.vlmserve.onnx;
+
+/**
+ * The names and shapes on which the graphs of a bundle and the stages agree. Dimensions: N patches of a picture, E the
+ * encoder's width, G encoder rows that make one embedding (4), H the language model's width, B rows of a batch, S new
+ * tokens of each, T capacity of a cache, M rows that get logits, V vocabulary.
+ *
+ * <h2>encoder/graph.onnx</h2>
+ * {@code pixel_values} f32 [N, patch], {@code cos} and {@code sin} f32 [N, headDim / 2] → {@code features} f32 [N, E], after
+ * the last block and before the merger. All N patches attend to each other: one call is one picture, or one pair of frames.
+ *
+ * <h2>projector/graph.onnx</h2>
+ * {@code features} f32 [M, E] → {@code embeddings} f32 [M / G, H]. Groups of G rows are independent of each other.
+ *
+ * <h2>decoder/graph.onnx</h2>
+ * {@code inputs_embeds} f32 [B, S, H], {@code position_ids} i64 [channels, B, S] ([B, S] for one channel),
+ * {@code seqlens_k} i32 [B] (each row's total length after this call, less one), {@code total_sequence_length} i32 [1]
+ * (the longest of them), {@code rows} i64 [M] (which of the B·S rows get logits; at least one), and for each layer
+ * {@code past_key_i}, {@code past_value_i} f32 [B, kvHeads, T, headDim] → {@code logits} f32 [M, V], and for each layer
+ * {@code present_key_i}, {@code present_value_i}, which must be the same buffers as their pasts: only new rows are written.
+ * More than one new token on top of a past is possible for B = 1 only.
+ *
+ * <p>Every graph's weights lie beside it in {@link #WEIGHTS}.
+ */
+public final class GraphContract {
+
+    public static final String WEIGHTS = "weights.bin";
+
+    public static final String PIXEL_VALUES = "pixel_values";
+    public static final String COS = "cos";
+    public static final String SIN = "sin";
+    public static final String FEATURES = "features";
+    public static final String EMBEDDINGS = "embeddings";
+
+    public static final String INPUTS_EMBEDS = "inputs_embeds";
+    public static final String POSITION_IDS = "position_ids";
+    public static final String SEQLENS_K = "seqlens_k";
+    public static final String TOTAL_SEQUENCE_LENGTH = "total_sequence_length";
+    public static final String ROWS = "rows";
+    public static final String LOGITS = "logits";
+
+    private GraphContract() {}
+
+    public static String pastKey(int layer) {
+        return "past_key_" + layer;
+    }
+
+    public static String pastValue(int layer) {
+        return "past_value_" + layer;
+    }
+
+    public static String presentKey(int layer) {
+        return "present_key_" + layer;
+    }
+
+    public static String presentValue(int layer) {
+        return "present_value_" + layer;
+    }
+}

@@ -1,0 +1,146 @@
+package org.vlmserve.onnx;
+
+import ai.onnxruntime.NodeInfo;
+import ai.onnxruntime.OnnxJavaType;
+import ai.onnxruntime.OnnxTensor;
+import ai.onnxruntime.OnnxValue;
+import ai.onnxruntime.OrtException;
+import ai.onnxruntime.OrtSession;
+import ai.onnxruntime.TensorInfo;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
+import org.vlmserve.protocol.error.ErrorCode;
+import org.vlmserve.protocol.error.VlmException;
+import org.vlmserve.protocol.tensor.DType;
+import org.vlmserve.protocol.tensor.Tensor;
+
+/**
+ * A graph without state: an encoder or a projector. Thread-safe; calls run side by side. {@link #close} waits for those
+ * under way.
+ */
+public final class OnnxModel implements AutoCloseable {
+
+    private final Path graph;
+    private final OrtSession session;
+    private final ReentrantReadWriteLock inUse = new ReentrantReadWriteLock();
+    private boolean closed;
+
+    private OnnxModel(Path graph, OrtSession session) {
+        this.graph = graph;
+        this.session = session;
+    }
+
+    /** @throws VlmException {@code BUNDLE_CORRUPT}, or {@code STAGE_UNAVAILABLE} when the process is ending */
+    public static OnnxModel load(Path graph, EngineOptions options) {
+        return new OnnxModel(graph, Sessions.build(graph, options));
+    }
+
+    /**
+     * Runs the graph once. Inputs over direct buffers are used in place, others are copied; outputs are new.
+     *
+     * @param inputs by name, in the graph's types and shapes
+     * @return the graph's outputs by name
+     * @throws VlmException {@code INTERNAL} for inputs that the graph does not take
+     * @throws IllegalStateException after {@link #close}
+     */
+    public Map<String, Tensor> run(Map<String, Tensor> inputs) {
+        inUse.readLock().lock();
+        Map<String, OnnxTensor> given = new HashMap<>();
+        try {
+            if (closed) {
+                throw new IllegalStateException(graph + " is closed");
+            }
+            for (Map.Entry<String, Tensor> input : inputs.entrySet()) {
+                given.put(input.getKey(), tensorOf(input.getValue()));
+            }
+            try (OrtSession.Result result = session.run(given)) {
+                Map<String, Tensor> outputs = new LinkedHashMap<>();
+                for (Map.Entry<String, OnnxValue> output : result) {
+                    outputs.put(output.getKey(), tensorOf((OnnxTensor) output.getValue()));
+                }
+                return outputs;
+            }
+        } catch (OrtException e) {
+            throw new VlmException(ErrorCode.INTERNAL, graph + " does not run on " + inputs + ": " + e.getMessage(), e);
+        } finally {
+            given.values().forEach(OnnxTensor::close);
+            inUse.readLock().unlock();
+        }
+    }
+
+    /**
+     * The input's size along {@code axis} if the graph fixes it, or -1.
+     *
+     * @throws IllegalArgumentException for a name that is no input
+     */
+    public long inputSize(String name, int axis) {
+        try {
+            NodeInfo info = session.getInputInfo().get(name);
+            if (info == null) {
+                throw new IllegalArgumentException(
+                        graph + " has no input " + name + ", it has " + session.getInputNames());
+            }
+            return ((TensorInfo) info.getInfo()).getShape()[axis];
+        } catch (OrtException e) {
+            throw new VlmException(ErrorCode.INTERNAL, graph + " does not tell its inputs: " + e.getMessage(), e);
+        }
+    }
+
+    @Override
+    public void close() {
+        inUse.writeLock().lock();
+        try {
+            if (!closed) {
+                closed = true;
+                session.close();
+            }
+        } catch (OrtException e) {
+            throw new VlmException(ErrorCode.INTERNAL, "cannot close " + graph + ": " + e.getMessage(), e);
+        } finally {
+            inUse.writeLock().unlock();
+        }
+    }
+
+    private static OnnxTensor tensorOf(Tensor tensor) throws OrtException {
+        ByteBuffer data = tensor.data();
+        if (!data.isDirect()) {
+            data = ByteBuffer.allocateDirect(data.remaining()).put(data).flip();
+        }
+        long[] shape = Arrays.stream(tensor.shape()).asLongStream().toArray();
+        return OnnxTensor.createTensor(
+                Sessions.environment(), data.order(ByteOrder.nativeOrder()), shape, onnxType(tensor.dtype()));
+    }
+
+    private static Tensor tensorOf(OnnxTensor value) {
+        TensorInfo info = value.getInfo();
+        int[] shape = Arrays.stream(info.getShape()).mapToInt(Math::toIntExact).toArray();
+        return new Tensor(dtype(info.type), shape, value.getByteBuffer());
+    }
+
+    private static OnnxJavaType onnxType(DType dtype) {
+        return switch (dtype) {
+            case F32 -> OnnxJavaType.FLOAT;
+            case F16 -> OnnxJavaType.FLOAT16;
+            case BF16 -> OnnxJavaType.BFLOAT16;
+            case I64 -> OnnxJavaType.INT64;
+            case U8 -> OnnxJavaType.UINT8;
+        };
+    }
+
+    private static DType dtype(OnnxJavaType type) {
+        return switch (type) {
+            case FLOAT -> DType.F32;
+            case FLOAT16 -> DType.F16;
+            case BFLOAT16 -> DType.BF16;
+            case INT64 -> DType.I64;
+            case UINT8 -> DType.U8;
+            default -> throw new VlmException(ErrorCode.INTERNAL, "no tensor type stands for " + type);
+        };
+    }
+}

@@ -1,0 +1,23 @@
+package org.vlmserve.decoder;
+
+import org.springframework.boot.context.properties.ConfigurationProperties;
+import org.springframework.boot.context.properties.bind.DefaultValue;
+import org.springframework.util.unit.DataSize;
+
+/**
+ * {@code vlm.decoder}: see {@link DecoderConfig} for what the numbers mean.
+ *
+ * @param pictureMemory embeddings that are held for waiting prompts and follow-up questions
+ */
+@ConfigurationProperties("vlm.decoder")
+public record DecoderSettings(
+        @DefaultValue("4") int slots,
+        @DefaultValue("2") int prefixSlots,
+        @DefaultValue("256") int prefillChunk,
+        @DefaultValue("4096") int contextLength,
+        @DefaultValue("256MB") DataSize pictureMemory) {
+
+    public DecoderConfig config() {
+        return new DecoderConfig(slots, prefixSlots, prefillChunk, contextLength);
+    }
+}

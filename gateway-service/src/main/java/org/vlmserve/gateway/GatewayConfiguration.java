@@ -1,0 +1,138 @@
+package org.vlmserve.gateway;
+
+import io.micrometer.core.instrument.MeterRegistry;
+import io.netty.handler.timeout.WriteTimeoutHandler;
+import java.net.InetAddress;
+import java.util.Map;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import org.springframework.boot.health.contributor.HealthIndicator;
+import org.springframework.boot.reactor.netty.NettyServerCustomizer;
+import org.springframework.context.annotation.Bean;
+import org.springframework.context.annotation.Configuration;
+import org.springframework.http.HttpMethod;
+import org.springframework.web.reactive.HandlerMapping;
+import org.springframework.web.reactive.handler.SimpleUrlHandlerMapping;
+import org.vlmserve.gateway.chat.ChatCompletionsHandler;
+import org.vlmserve.gateway.chat.ModelsHandler;
+import org.vlmserve.gateway.config.AdmissionConfig;
+import org.vlmserve.gateway.config.ApiKeysConfig;
+import org.vlmserve.gateway.config.DetailConfig;
+import org.vlmserve.gateway.config.MediaConfig;
+import org.vlmserve.gateway.config.RequestConfig;
+import org.vlmserve.gateway.config.StreamConfig;
+import org.vlmserve.gateway.http.Admission;
+import org.vlmserve.gateway.http.ApiKeys;
+import org.vlmserve.gateway.http.BodyReader;
+import org.vlmserve.gateway.http.ErrorResponses;
+import org.vlmserve.gateway.http.GatewayMetrics;
+import org.vlmserve.gateway.http.OnlyMethod;
+import org.vlmserve.gateway.http.RequestFilter;
+import org.vlmserve.gateway.picture.AddressPolicy;
+import org.vlmserve.gateway.picture.PictureFetcher;
+import org.vlmserve.messaging.RequestRoad;
+import reactor.core.scheduler.Scheduler;
+import reactor.core.scheduler.Schedulers;
+import tools.jackson.databind.json.JsonMapper;
+
+@Configuration(proxyBeanMethods = false)
+class GatewayConfiguration {
+
+    /** Plain JSON, whatever an application's Jackson settings are. */
+    private static final JsonMapper JSON = JsonMapper.shared();
+
+    /** A virtual thread for each task; {@link Admission} bounds how many there are. */
+    @Bean(destroyMethod = "dispose")
+    Scheduler blockingScheduler() {
+        return Schedulers.fromExecutorService(Executors.newVirtualThreadPerTaskExecutor(), "blocking");
+    }
+
+    @Bean
+    Admission admission(AdmissionConfig config) {
+        return new Admission(config);
+    }
+
+    @Bean
+    GatewayMetrics gatewayMetrics(MeterRegistry registry, Admission admission) {
+        return new GatewayMetrics(registry, admission);
+    }
+
+    @Bean
+    ErrorResponses errorResponses(AdmissionConfig config) {
+        return new ErrorResponses(JSON, config.retryAfter());
+    }
+
+    @Bean
+    BodyReader bodyReader(RequestConfig config) {
+        return new BodyReader(config.maxBody().toBytes());
+    }
+
+    @Bean
+    RequestFilter requestFilter(
+            ApiKeysConfig apiKeys, ErrorResponses errors, BodyReader bodies, GatewayMetrics metrics) {
+        return new RequestFilter(new ApiKeys(apiKeys), errors, bodies, metrics);
+    }
+
+    @Bean
+    PictureFetcher pictureFetcher(MediaConfig media, RequestConfig request, Scheduler blockingScheduler) {
+        return new PictureFetcher(
+                media,
+                request.maxPicture().toBytes(),
+                new AddressPolicy(media.allowedHosts(), InetAddress::getAllByName),
+                blockingScheduler);
+    }
+
+    @Bean
+    ChatCompletionsHandler chatCompletionsHandler(
+            RequestConfig request,
+            StreamConfig stream,
+            MediaConfig media,
+            DetailConfig detail,
+            Admission admission,
+            BodyReader bodies,
+            PictureFetcher fetcher,
+            RequestRoad road,
+            ErrorResponses errors,
+            GatewayMetrics metrics,
+            Scheduler blockingScheduler) {
+        return new ChatCompletionsHandler(
+                request,
+                stream,
+                media.concurrency(),
+                detail,
+                admission,
+                bodies,
+                fetcher,
+                road,
+                errors,
+                metrics,
+                JSON,
+                blockingScheduler);
+    }
+
+    @Bean
+    HandlerMapping apiMapping(ChatCompletionsHandler chat, RequestRoad road) {
+        OnlyMethod models = new OnlyMethod(HttpMethod.GET, new ModelsHandler(road.status(), JSON));
+        return new SimpleUrlHandlerMapping(
+                Map.of(
+                        "/v1/chat/completions",
+                        new OnlyMethod(HttpMethod.POST, chat),
+                        "/v1/models",
+                        models,
+                        "/v1/models/{" + ModelsHandler.MODEL + "}",
+                        models),
+                -1);
+    }
+
+    @Bean
+    HealthIndicator models(RequestRoad road) {
+        return new ModelsHealth(road.status());
+    }
+
+    /** Frees what a reader holds that takes nothing any more, after its request was cancelled for a full buffer. */
+    @Bean
+    NettyServerCustomizer writeTimeout(StreamConfig config) {
+        return server -> server.doOnConnection(connection -> connection.addHandlerLast(
+                new WriteTimeoutHandler(config.writeTimeout().toMillis(), TimeUnit.MILLISECONDS)));
+    }
+}

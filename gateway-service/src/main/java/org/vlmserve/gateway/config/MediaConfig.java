@@ -1,0 +1,34 @@
+package org.vlmserve.gateway.config;
+
+import java.time.Duration;
+import java.util.List;
+import org.springframework.boot.context.properties.ConfigurationProperties;
+import org.springframework.boot.context.properties.bind.DefaultValue;
+
+/**
+ * How pictures are fetched from http and https URLs.
+ *
+ * @param fetchUrls whether URLs are fetched at all; {@code data:} URLs always work
+ * @param allowedHosts {@code host} or {@code host:port}, exempt from the rule that addresses must be public
+ * @param connectTimeout for one connection
+ * @param timeout for one picture: name resolution, all redirects and the body
+ * @param maxRedirects followed, each checked like the first URL
+ * @param concurrency pictures of one request that are fetched at once
+ */
+@ConfigurationProperties("vlm.media")
+public record MediaConfig(
+        @DefaultValue("true") boolean fetchUrls,
+        @DefaultValue List<String> allowedHosts,
+        @DefaultValue("5s") Duration connectTimeout,
+        @DefaultValue("20s") Duration timeout,
+        @DefaultValue("3") int maxRedirects,
+        @DefaultValue("4") int concurrency) {
+
+    public MediaConfig {
+        allowedHosts = List.copyOf(allowedHosts);
+        Require.positive("vlm.media.connect-timeout", connectTimeout);
+        Require.positive("vlm.media.timeout", timeout);
+        Require.within("vlm.media.max-redirects", maxRedirects, 0, 20);
+        Require.within("vlm.media.concurrency", concurrency, 1, 64);
+    }
+}

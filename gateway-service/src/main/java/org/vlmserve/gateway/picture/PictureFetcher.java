@@ -1,0 +1,185 @@
+package org.vlmserve.gateway.picture;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.ChannelOption;
+import io.netty.handler.codec.http.HttpHeaderNames;
+import java.net.URI;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeoutException;
+import java.util.function.LongConsumer;
+import org.vlmserve.gateway.config.MediaConfig;
+import org.vlmserve.protocol.error.ErrorCode;
+import org.vlmserve.protocol.error.VlmException;
+import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Scheduler;
+import reactor.netty.ByteBufFlux;
+import reactor.netty.http.Http11SslContextSpec;
+import reactor.netty.http.client.HttpClient;
+import reactor.netty.http.client.HttpClientResponse;
+import reactor.netty.resources.ConnectionProvider;
+
+/**
+ * Gets a picture's bytes, decoded or fetched. Each URL, the first and those of redirects, goes through the
+ * {@link AddressPolicy}; each connection is made for one request and to the checked address. No cookies, credentials or
+ * proxies.
+ */
+public final class PictureFetcher {
+
+    private final MediaConfig config;
+    private final long maxBytes;
+    private final AddressPolicy policy;
+    private final Scheduler blocking;
+    private final HttpClient plain;
+    private final HttpClient secure;
+
+    /**
+     * @param maxBytes the largest picture
+     * @param blocking for name resolution and base64, which would hold up an event loop
+     */
+    public PictureFetcher(MediaConfig config, long maxBytes, AddressPolicy policy, Scheduler blocking) {
+        this.config = config;
+        this.maxBytes = maxBytes;
+        this.policy = policy;
+        this.blocking = blocking;
+        this.plain = HttpClient.create(ConnectionProvider.newConnection())
+                .followRedirect(false)
+                .disableRetry(true)
+                .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, (int)
+                        config.connectTimeout().toMillis())
+                .headers(headers -> headers.set(HttpHeaderNames.USER_AGENT, "vlm-gateway")
+                        .set(HttpHeaderNames.ACCEPT, "image/*,*/*;q=0.1"));
+        this.secure = plain.secure(ssl -> ssl.sslContext(Http11SslContextSpec.forClient()));
+    }
+
+    /**
+     * @param reserve told of fetched bytes before they are kept; may refuse by throwing
+     * @return the file, of a supported type. Errors: {@code PICTURE_URL_REFUSED}, {@code PICTURE_UNREACHABLE},
+     *     {@code PICTURE_TOO_LARGE}, {@code PICTURE_TYPE_UNSUPPORTED}, {@code INVALID_REQUEST}
+     */
+    public Mono<byte[]> fetch(PictureSource source, LongConsumer reserve) {
+        Mono<byte[]> content = switch (source) {
+            case PictureSource.Inline inline ->
+                Mono.fromCallable(() -> inline.decode(maxBytes)).subscribeOn(blocking);
+            case PictureSource.Remote remote -> download(remote, reserve);
+        };
+        return content.doOnNext(bytes -> PictureType.require(bytes, source.param()));
+    }
+
+    private Mono<byte[]> download(PictureSource.Remote remote, LongConsumer reserve) {
+        if (!config.fetchUrls()) {
+            return Mono.error(new VlmException(
+                    ErrorCode.PICTURE_URL_REFUSED,
+                    "this gateway fetches no URLs; send the picture as a data: URL",
+                    remote.param(),
+                    null));
+        }
+        return follow(remote.url(), remote.param(), config.maxRedirects(), reserve)
+                .timeout(config.timeout())
+                .onErrorMap(error -> !(error instanceof VlmException), error -> unreachable(error, remote.param()));
+    }
+
+    private Mono<byte[]> follow(String url, String param, int redirects, LongConsumer reserve) {
+        return Mono.fromCallable(() -> policy.check(url, param))
+                .subscribeOn(blocking)
+                .flatMap(target -> get(target, param, reserve).flatMap(reply -> switch (reply) {
+                    case Reply.Content content -> Mono.just(content.bytes());
+                    case Reply.Redirect redirect -> {
+                        if (redirects == 0) {
+                            yield Mono.error(new VlmException(
+                                    ErrorCode.PICTURE_UNREACHABLE,
+                                    "the URL redirects more than " + config.maxRedirects() + " times",
+                                    param,
+                                    null));
+                        }
+                        yield follow(resolve(target.url(), redirect.location(), param), param, redirects - 1, reserve);
+                    }
+                }));
+    }
+
+    private sealed interface Reply {
+        record Content(byte[] bytes) implements Reply {}
+
+        record Redirect(String location) implements Reply {}
+    }
+
+    private Mono<Reply> get(AddressPolicy.Target target, String param, LongConsumer reserve) {
+        return (target.secure() ? secure : plain)
+                .remoteAddress(target::address)
+                .headers(headers -> headers.set(HttpHeaderNames.HOST, target.hostHeader()))
+                .get()
+                .uri(target.requestTarget())
+                .response((response, content) -> reply(response, content, param, reserve))
+                .single();
+    }
+
+    private Mono<Reply> reply(HttpClientResponse response, ByteBufFlux content, String param, LongConsumer reserve) {
+        return switch (response.status().code()) {
+            case 200 -> body(response, content, param, reserve).map(Reply.Content::new);
+            case 301, 302, 303, 307, 308 -> {
+                String location = response.responseHeaders().get(HttpHeaderNames.LOCATION);
+                yield location == null
+                        ? Mono.error(new VlmException(
+                                ErrorCode.PICTURE_UNREACHABLE, "the URL redirects to nowhere", param, null))
+                        : Mono.just(new Reply.Redirect(location));
+            }
+            default ->
+                Mono.error(new VlmException(
+                        ErrorCode.PICTURE_UNREACHABLE,
+                        "the picture's host answered with status "
+                                + response.status().code() + ", expected 200",
+                        param,
+                        null));
+        };
+    }
+
+    private Mono<byte[]> body(HttpClientResponse response, ByteBufFlux content, String param, LongConsumer reserve) {
+        String declared = response.responseHeaders().get(HttpHeaderNames.CONTENT_LENGTH);
+        if (declared != null && declared.matches("[0-9]{1,18}") && Long.parseLong(declared) > maxBytes) {
+            return Mono.error(PictureSource.tooLarge(Long.parseLong(declared), maxBytes, param));
+        }
+        return content.collect(Parts::new, (parts, buffer) -> parts.add(buffer, param, reserve))
+                .map(Parts::join);
+    }
+
+    private final class Parts {
+        private final List<byte[]> parts = new ArrayList<>();
+        private long size;
+
+        void add(ByteBuf buffer, String param, LongConsumer reserve) {
+            size += buffer.readableBytes();
+            if (size > maxBytes) {
+                throw PictureSource.tooLarge(size, maxBytes, param);
+            }
+            reserve.accept(buffer.readableBytes());
+            byte[] part = new byte[buffer.readableBytes()];
+            buffer.readBytes(part);
+            parts.add(part);
+        }
+
+        byte[] join() {
+            byte[] all = new byte[(int) size];
+            int at = 0;
+            for (byte[] part : parts) {
+                System.arraycopy(part, 0, all, at, part.length);
+                at += part.length;
+            }
+            return all;
+        }
+    }
+
+    private static String resolve(URI base, String location, String param) {
+        try {
+            return base.resolve(location).toString();
+        } catch (IllegalArgumentException e) {
+            throw new VlmException(ErrorCode.PICTURE_URL_REFUSED, "the URL redirects to a malformed URL", param, e);
+        }
+    }
+
+    private VlmException unreachable(Throwable error, String param) {
+        String message = error instanceof TimeoutException
+                ? "the picture did not arrive within " + config.timeout().toMillis() + " ms"
+                : "the picture's host could not be reached or broke off";
+        return new VlmException(ErrorCode.PICTURE_UNREACHABLE, message, param, error);
+    }
+}

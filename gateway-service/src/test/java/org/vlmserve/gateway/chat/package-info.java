@@ -1,0 +1,4 @@
+@NullMarked
+package org.vlmserve.gateway.chat;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package org.vlmserve.gateway.config;
+
+import org.jspecify.annotations.NullMarked;

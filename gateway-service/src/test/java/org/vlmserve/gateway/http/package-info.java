@@ -1,0 +1,4 @@
+@NullMarked
+package org.vlmserve.gateway.http;
+
+import org.jspecify.annotations.NullMarked;

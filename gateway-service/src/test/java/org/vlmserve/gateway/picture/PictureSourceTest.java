@@ -1,0 +1,88 @@
+package org.vlmserve.gateway.picture;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
+
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.vlmserve.gateway.Pictures;
+import org.vlmserve.protocol.error.ErrorCode;
+import org.vlmserve.protocol.error.VlmException;
+
+class PictureSourceTest {
+
+    private static byte[] decode(String url, long maxBytes) {
+        return new PictureSource.Inline(ByteBuffer.wrap(url.getBytes(StandardCharsets.UTF_8)), "p").decode(maxBytes);
+    }
+
+    private static ErrorCode refused(String url, long maxBytes) {
+        VlmException error = catchThrowableOfType(VlmException.class, () -> decode(url, maxBytes));
+        assertThat(error.param()).isEqualTo("p");
+        return error.code();
+    }
+
+    @Test
+    void decodesWithAnyDeclaredType() {
+        byte[] png = Pictures.png(3, 3);
+        String base64 = Pictures.dataUrl(png).substring("data:image/png;base64,".length());
+
+        assertThat(decode("data:image/png;base64," + base64, 10_000)).isEqualTo(png);
+        assertThat(decode("data:image/jpeg;charset=x;BASE64," + base64, 10_000)).isEqualTo(png);
+        assertThat(decode("data:;base64," + base64, 10_000)).isEqualTo(png);
+        assertThat(decode("data:;base64,QQ", 10_000)).containsExactly('A');
+        assertThat(decode("data:;base64,QUI", 10_000)).containsExactly('A', 'B');
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "data:image/png;base64",
+                "data:image/png,abc",
+                "data:image/png;base64,@@@@",
+                "data:;base64,QUJDR",
+                "data:;base64,QU JD",
+                "data:;base64,QQ==QQ==",
+                "data:;base64,é"
+            })
+    void badDataUrlsAreInvalid(String url) {
+        assertThat(refused(url, 10_000)).isEqualTo(ErrorCode.INVALID_REQUEST);
+    }
+
+    @Test
+    void sizeIsLimitedToTheByte() {
+        for (int size = 20; size < 24; size++) {
+            String url = Pictures.dataUrl(Pictures.pngOfBytes(size));
+            assertThat(decode(url, size)).hasSize(size);
+            assertThat(refused(url, size - 1)).isEqualTo(ErrorCode.PICTURE_TOO_LARGE);
+        }
+    }
+
+    @Test
+    void typesAreToldByTheirFirstBytes() {
+        assertThat(PictureType.sniff(Pictures.png(2, 2))).isEqualTo(PictureType.PNG);
+        assertThat(PictureType.sniff(Pictures.jpeg(2, 2))).isEqualTo(PictureType.JPEG);
+        assertThat(sniff("GIF89a...")).isEqualTo(PictureType.GIF);
+        assertThat(sniff("GIF87a...")).isEqualTo(PictureType.GIF);
+        assertThat(sniff("RIFF\0\0\0\0WEBPVP8 ")).isEqualTo(PictureType.WEBP);
+        assertThat(sniff("II*\0....")).isEqualTo(PictureType.TIFF);
+        assertThat(sniff("MM\0*....")).isEqualTo(PictureType.TIFF);
+        assertThat(sniff("RIFF\0\0\0\0WAVEfmt ")).isNull();
+        assertThat(sniff("%PDF-1.7")).isNull();
+        assertThat(sniff("GI")).isNull();
+        assertThat(sniff("")).isNull();
+        assertThatCode(() -> PictureType.require(Pictures.png(2, 2), "p")).doesNotThrowAnyException();
+        assertThat(catchThrowableOfType(
+                                VlmException.class,
+                                () -> PictureType.require("  <html>".getBytes(StandardCharsets.UTF_8), "p"))
+                        .code())
+                .isEqualTo(ErrorCode.PICTURE_TYPE_UNSUPPORTED);
+    }
+
+    private static @org.jspecify.annotations.Nullable PictureType sniff(String content) {
+        return PictureType.sniff(content.getBytes(StandardCharsets.ISO_8859_1));
+    }
+}

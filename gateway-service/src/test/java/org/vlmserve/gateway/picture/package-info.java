@@ -1,0 +1,4 @@
+@NullMarked
+package org.vlmserve.gateway.picture;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,1 @@
+"""Writes the golden files that the Java code is tested against."""

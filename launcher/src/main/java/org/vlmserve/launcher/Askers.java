@@ -1,0 +1,56 @@
+package org.vlmserve.launcher;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+
+/** The {@code vlm ask} commands that use the suite now: a note each in {@code run/}, which counts while its process lives. */
+final class Askers {
+
+    private static final String PREFIX = "ask-";
+
+    private final Home home;
+
+    Askers(Home home) {
+        this.home = home;
+    }
+
+    private static String own() {
+        return PREFIX + ProcessHandle.current().pid();
+    }
+
+    void enter() throws IOException {
+        ProcessHandle self = ProcessHandle.current();
+        home.write(own(), new RunningProgram(self.pid(), RunningProgram.startOf(self), 0, 0, ""));
+    }
+
+    void leave() throws IOException {
+        home.forget(own());
+    }
+
+    /** Process numbers of those other than this process. */
+    List<Long> others() throws IOException {
+        List<Long> others = new ArrayList<>();
+        try (Stream<Path> files = Files.list(home.run())) {
+            for (Path file : files.toList()) {
+                String name = file.getFileName().toString();
+                if (!name.startsWith(PREFIX) || !name.endsWith(".json")) {
+                    continue;
+                }
+                String note = name.substring(0, name.length() - ".json".length());
+                boolean alive = home.read(note, RunningProgram.class)
+                        .flatMap(RunningProgram::alive)
+                        .isPresent();
+                if (!alive) {
+                    home.forget(note);
+                } else if (!note.equals(own())) {
+                    others.add(Long.parseLong(note.substring(PREFIX.length())));
+                }
+            }
+        }
+        return others;
+    }
+}

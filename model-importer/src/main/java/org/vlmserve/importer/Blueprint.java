@@ -1,0 +1,22 @@
+package org.vlmserve.importer;
+
+import java.nio.file.Path;
+import java.util.List;
+import org.vlmserve.families.bundle.BundleManifest;
+import org.vlmserve.importer.checkpoint.CheckpointTensor;
+import org.vlmserve.importer.graph.OnnxGraph;
+
+/**
+ * A bundle before it is written.
+ *
+ * @param manifest without its revision, which follows from the written files
+ * @param embeddings [rows, hidden], copied as it is
+ * @param tokenizerFiles copied into {@code tokenizer/}
+ */
+public record Blueprint(
+        BundleManifest manifest,
+        OnnxGraph encoder,
+        OnnxGraph projector,
+        OnnxGraph decoder,
+        CheckpointTensor embeddings,
+        List<Path> tokenizerFiles) {}

@@ -1,0 +1,83 @@
+package org.vlmserve.importer;
+
+import java.io.PrintStream;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.vlmserve.families.bundle.Bundle;
+import org.vlmserve.protocol.error.VlmException;
+
+/**
+ * {@code import CHECKPOINT BUNDLE [--precision fp32|int8|int4] [--force]}. Exits with 0, with 2 for a command that is not understood,
+ * and with 1 for an import that fails, whose error is the last line on stderr.
+ */
+public final class ImportCommand {
+
+    static final String USAGE = "usage: import CHECKPOINT BUNDLE [--precision fp32|int8|int4] [--force]";
+
+    /** @param force whether an existing bundle is replaced */
+    private record Arguments(Path checkpoint, Path bundle, Precision precision, boolean force) {}
+
+    private ImportCommand() {}
+
+    public static void main(String[] args) {
+        System.exit(run(args, System.out, System.err, System.console() != null && System.console().isTerminal()));
+    }
+
+    /** @return the exit code */
+    static int run(String[] args, PrintStream out, PrintStream err, boolean terminal) {
+        Arguments arguments = parse(args, err);
+        if (arguments == null) {
+            err.println(USAGE);
+            return 2;
+        }
+        try {
+            Bundle bundle = new Importer()
+                    .run(
+                            arguments.checkpoint(),
+                            arguments.bundle(),
+                            arguments.precision(),
+                            arguments.force(),
+                            new ProgressBar(err, terminal));
+            out.println(bundle.directory() + " " + bundle.manifest().family() + " "
+                    + bundle.manifest().precision() + " " + bundle.manifest().revision());
+            return 0;
+        } catch (VlmException e) {
+            err.println(e.code().wireName() + " (" + e.code().number() + "): " + e.getMessage());
+            return 1;
+        }
+    }
+
+    private static @Nullable Arguments parse(String[] args, PrintStream err) {
+        List<String> places = new ArrayList<>();
+        Precision precision = Precision.INT8;
+        boolean force = false;
+        for (int i = 0; i < args.length; i++) {
+            String argument = args[i];
+            if (argument.equals("--force")) {
+                force = true;
+            } else if (argument.equals("--precision") || argument.startsWith("--precision=")) {
+                String value = argument.equals("--precision")
+                        ? (++i < args.length ? args[i] : "")
+                        : argument.substring("--precision=".length());
+                var known = Precision.ofWireName(value);
+                if (known.isEmpty()) {
+                    err.println("--precision is '" + value + "', expected fp32, int8 or int4");
+                    return null;
+                }
+                precision = known.get();
+            } else if (argument.startsWith("-")) {
+                err.println("unknown option " + argument);
+                return null;
+            } else {
+                places.add(argument);
+            }
+        }
+        if (places.size() != 2) {
+            err.println("expected a checkpoint and a bundle, got " + places.size() + " names");
+            return null;
+        }
+        return new Arguments(Path.of(places.get(0)), Path.of(places.get(1)), precision, force);
+    }
+}

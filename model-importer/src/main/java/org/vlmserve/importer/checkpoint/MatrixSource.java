@@ -1,0 +1,21 @@
+package org.vlmserve.importer.checkpoint;
+
+/** A matrix that is read piece by piece and never held whole. Thread-safe. */
+public interface MatrixSource {
+
+    int rows();
+
+    int columns();
+
+    /** Writes row {@code row}'s columns {@code [firstColumn, firstColumn + count)} to {@code out} from {@code offset}. */
+    void read(int row, int firstColumn, int count, float[] out, int offset);
+
+    /** All elements of a small matrix, row-major. */
+    default float[] readAll() {
+        float[] out = new float[Math.multiplyExact(rows(), columns())];
+        for (int row = 0; row < rows(); row++) {
+            read(row, 0, columns(), out, row * columns());
+        }
+        return out;
+    }
+}

@@ -1,0 +1,112 @@
+package org.vlmserve.importer.graph;
+
+import java.util.HashMap;
+import java.util.Map;
+import org.vlmserve.importer.checkpoint.MatrixSource;
+
+/**
+ * Linear layers: x [.., K] → x · Wᵀ [.., N] for a checkpoint's weight W [N, K], plus a bias [N] on request.
+ *
+ * <p>Row-wise 8 bit quantises each row of x by its own largest magnitude m: q = round(x / m · 127) + 128, and y = (q − 128) · W8 ·
+ * s · m / 127, with W8 [K, N] and the channel scales s [N]. A row's result depends on nothing but the row, bit for bit. m has a
+ * floor, since a row of zeros would divide zero by zero. A value that feeds several layers is quantised once.
+ */
+public final class Linear {
+
+    /** The smallest m: far below any activation, and its inverse is still a float. */
+    private static final float SMALLEST = 1e-30f;
+
+    private static final int BLOCK = 32;
+
+    private final OnnxGraph graph;
+    private final Map<Value, Quantized> quantized = new HashMap<>();
+
+    /** q u8 [.., K] and m / 127 f32 [.., 1]. */
+    private record Quantized(Value values, Value scale) {}
+
+    public Linear(OnnxGraph graph) {
+        this.graph = graph;
+    }
+
+    /**
+     * @param name of the layer; nodes and weights are named after it
+     * @param x [.., K]
+     * @param weight [N, K]
+     * @return [.., N]
+     */
+    public Value apply(String name, Value x, MatrixSource weight, WeightFormat format) {
+        graph.describe("format." + name, format.name());
+        return switch (format) {
+            case FP32 -> {
+                Value w = graph.weight(
+                        name + ".weight", ElementType.FLOAT, WeightData.transposed(weight), weight.columns(), weight.rows());
+                yield graph.node(name + "/matmul", "MatMul", x, w).output();
+            }
+            case ROWWISE_INT8 -> rowwise(name, x, weight);
+            case BLOCK_INT8 -> blockwise(name, x, weight, 8);
+            case BLOCK_INT4 -> blockwise(name, x, weight, 4);
+        };
+    }
+
+    /** {@link #apply} plus {@code bias} [N]. */
+    public Value apply(String name, Value x, MatrixSource weight, MatrixSource bias, WeightFormat format) {
+        Value product = apply(name, x, weight, format);
+        return graph.node(name + "/add", "Add", product, vector(name + ".bias", bias)).output();
+    }
+
+    /** A vector of the checkpoint, such as a bias or a norm's weight, as float [N]. */
+    public Value vector(String name, MatrixSource vector) {
+        return graph.weight(name, ElementType.FLOAT, WeightData.plain(vector), (long) vector.rows() * vector.columns());
+    }
+
+    private Value rowwise(String name, Value x, MatrixSource weight) {
+        Quantized q = quantized.computeIfAbsent(x, this::quantize);
+        ChannelScales scales = new ChannelScales(weight);
+        Value w = graph.weight(
+                name + ".weight",
+                ElementType.INT8,
+                WeightData.transposedInt8(weight, scales),
+                weight.columns(),
+                weight.rows());
+        Value s = graph.weight(name + ".scale", ElementType.FLOAT, WeightData.scales(scales), weight.rows());
+        Value product = graph.microsoft(
+                        name + "/matmul", "MatMulIntegerToFloat", q.values(), w, graph.scalar(1), s, graph.unsignedByte(128))
+                .output();
+        return graph.node(name + "/rescale", "Mul", product, q.scale()).output();
+    }
+
+    private Quantized quantize(Value x) {
+        String name = x.name() + "/quantize";
+        Value magnitude = graph.node(name + "/abs", "Abs", x).output();
+        Value largest = graph.node(name + "/reduce_max", "ReduceMax", magnitude, graph.longs(-1))
+                .with("keepdims", 1)
+                .output();
+        Value m = graph.node(name + "/floor", "Max", largest, graph.floats(SMALLEST)).output();
+        Value scale = graph.node(name + "/scale", "Mul", m, graph.floats(1f / 127)).output();
+        Value unit = graph.node(name + "/div", "Div", x, m).output();
+        Value values = graph.node(
+                        name + "/quantize_linear", "QuantizeLinear", unit, graph.scalar(1f / 127), graph.unsignedByte(128))
+                .output();
+        return new Quantized(values, scale);
+    }
+
+    private Value blockwise(String name, Value x, MatrixSource weight, int bits) {
+        BlockQuantized blocks = new BlockQuantized(weight, bits, BLOCK);
+        Value w = graph.weight(
+                name + ".weight",
+                ElementType.UINT8,
+                blocks.packed(),
+                weight.rows(),
+                blocks.blocks(),
+                blocks.blockBytes());
+        Value s = graph.weight(
+                name + ".scale", ElementType.FLOAT, blocks.scales(), (long) weight.rows() * blocks.blocks());
+        return graph.microsoft(name + "/matmul", "MatMulNBits", x, w, s)
+                .with("K", weight.columns())
+                .with("N", weight.rows())
+                .with("bits", bits)
+                .with("block_size", BLOCK)
+                .with("accuracy_level", 4)
+                .output();
+    }
+}

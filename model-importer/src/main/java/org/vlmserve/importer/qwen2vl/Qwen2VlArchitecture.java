@@ -1,0 +1,69 @@
+package org.vlmserve.importer.qwen2vl;
+
+import java.nio.file.Path;
+import java.time.Instant;
+import org.vlmserve.families.bundle.BundleManifest;
+import org.vlmserve.families.qwen2vl.Qwen2VlConfig;
+import org.vlmserve.importer.Architecture;
+import org.vlmserve.importer.Blueprint;
+import org.vlmserve.importer.Precision;
+import org.vlmserve.importer.checkpoint.CheckpointReader;
+import org.vlmserve.importer.checkpoint.CheckpointTensor;
+import org.vlmserve.importer.graph.OnnxGraph;
+import org.vlmserve.importer.graph.PrecisionPolicy;
+import org.vlmserve.importer.graph.WeightFile;
+import org.vlmserve.onnx.GraphContract;
+import org.vlmserve.protocol.error.ErrorCode;
+import org.vlmserve.protocol.error.VlmException;
+
+/** Qwen2-VL checkpoints of any size. */
+public final class Qwen2VlArchitecture implements Architecture {
+
+    /** What GroupQueryAttention takes on a CPU. */
+    private static final int HEAD_DIM_MULTIPLE = 8;
+
+    @Override
+    public String modelType() {
+        return Qwen2VlConfig.MODEL_TYPE;
+    }
+
+    @Override
+    public Blueprint blueprint(CheckpointReader checkpoint, Precision precision, Instant importedAt) {
+        Path directory = checkpoint.directory();
+        Qwen2VlConfig config = Qwen2VlConfig.read(directory);
+        Qwen2VlConfig.Text text = config.text();
+        if (text.headDim() % HEAD_DIM_MULTIPLE != 0) {
+            throw new VlmException(
+                    ErrorCode.CHECKPOINT_UNSUPPORTED,
+                    directory.resolve("config.json") + ": hidden_size " + text.hidden() + " in " + text.heads()
+                            + " heads makes heads of " + text.headDim() + ", expected a multiple of "
+                            + HEAD_DIM_MULTIPLE);
+        }
+        Qwen2VlTensors tensors = new Qwen2VlTensors(checkpoint);
+        PrecisionPolicy policy = new PrecisionPolicy(precision);
+        CheckpointTensor embeddings = tensors.text("embed_tokens.weight", text.vocabulary(), text.hidden());
+        CheckpointTensor head = text.tied() ? embeddings : tensors.head(text.vocabulary(), text.hidden());
+
+        OnnxGraph encoder = new OnnxGraph("encoder", new WeightFile(GraphContract.WEIGHTS));
+        Qwen2VlEncoder.build(encoder, config.vision(), tensors, policy);
+        OnnxGraph projector = new OnnxGraph("projector", new WeightFile(GraphContract.WEIGHTS));
+        Qwen2VlProjector.build(projector, config.vision(), tensors, policy);
+        OnnxGraph decoder = new OnnxGraph("decoder", new WeightFile(GraphContract.WEIGHTS));
+        Qwen2VlDecoder.build(decoder, text, tensors, head, policy);
+
+        BundleManifest manifest = new BundleManifest(
+                BundleManifest.FORMAT,
+                modelType(),
+                "",
+                precision.wireName(),
+                importedAt,
+                config.encoder(),
+                config.projector(),
+                config.decoder(embeddings.dtype()),
+                config.generation(),
+                config.preprocessingSection(),
+                config.promptSection(),
+                config.chatTemplate());
+        return new Blueprint(manifest, encoder, projector, decoder, embeddings, config.tokenizerFiles());
+    }
+}

@@ -1,0 +1,49 @@
+package org.vlmserve.system;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.vlmserve.families.bundle.Bundle;
+import org.vlmserve.importer.Importer;
+import org.vlmserve.importer.Precision;
+import org.vlmserve.importer.ProgressListener;
+
+/** Bundles for tests, imported once for each run of the tests. */
+final class Bundles {
+
+    static final Path ROOT = Path.of(System.getProperty("vlm.root"));
+
+    private static final Path DIRECTORY = ROOT.resolve("system-tests/target/bundles");
+    private static final Map<String, Bundle> IMPORTED = new HashMap<>();
+
+    private Bundles() {}
+
+    /** The checkpoint that the repository ships. */
+    static Path shippedCheckpoint() {
+        try (Stream<Path> models = Files.list(ROOT.resolve("models"))) {
+            return models.filter(model -> Files.exists(model.resolve("config.json")))
+                    .findFirst()
+                    .orElseThrow(() -> new IllegalStateException("models/ holds no checkpoint"));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** The bundle of a checkpoint, imported by the first test that asks for it. */
+    static synchronized Bundle imported(Path checkpoint, Precision precision) {
+        String name = ROOT.relativize(checkpoint).toString().replaceAll("\\W+", "-") + "-" + precision;
+        return IMPORTED.computeIfAbsent(name, absent -> {
+            try {
+                Path directory = Files.createTempDirectory(Files.createDirectories(DIRECTORY), name)
+                        .resolve("bundle");
+                return Importer.importCheckpoint(checkpoint, directory, precision, ProgressListener.SILENT);
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        });
+    }
+}

@@ -1,0 +1,39 @@
+package org.vlmserve.system;
+
+import java.nio.file.Path;
+import org.vlmserve.testing.GoldenCase;
+import org.vlmserve.testing.Goldens;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/** Golden cases as requests to the API. */
+final class GoldenRequests {
+
+    private GoldenRequests() {}
+
+    /** Greedy, with the case's conversation; pictures are inlined and keep their own pixel limits. */
+    static ObjectNode of(GoldenCase golden) {
+        ObjectNode request = ChatClient.JSON
+                .createObjectNode()
+                .put("model", golden.checkpoint().name())
+                .put("temperature", 0)
+                .put("repetition_penalty", 1)
+                .put("max_completion_tokens", golden.request().maxTokens());
+        JsonNode messages = golden.request().messages().deepCopy();
+        for (JsonNode message : messages) {
+            for (JsonNode part : message.path("content")) {
+                if (part.path("image_url") instanceof ObjectNode picture) {
+                    Path file = Goldens.find().file(picture.path("url").asString());
+                    picture.put("url", ChatClient.dataUrl(file));
+                    for (String limit : new String[] {"min_pixels", "max_pixels"}) {
+                        if (part.has(limit)) {
+                            picture.set(limit, ((ObjectNode) part).remove(limit));
+                        }
+                    }
+                }
+            }
+        }
+        request.set("messages", messages);
+        return request;
+    }
+}

@@ -1,0 +1,93 @@
+package org.vlmserve.encoder;
+
+import io.micrometer.core.instrument.MeterRegistry;
+import java.time.Duration;
+import java.util.List;
+import org.vlmserve.families.FamilyRegistry;
+import org.vlmserve.families.bundle.Bundle;
+import org.vlmserve.families.preprocess.PictureDecoder;
+import org.vlmserve.messaging.JobQueue;
+import org.vlmserve.messaging.Road;
+import org.vlmserve.onnx.EngineOptions;
+import org.vlmserve.onnx.OnnxModel;
+import org.vlmserve.protocol.ImageJob;
+import org.vlmserve.protocol.InstanceStatus;
+import org.vlmserve.protocol.ModelRef;
+import org.vlmserve.stage.ServedStage;
+
+/** A bundle's vision encoder on the road. */
+final class ServedEncoder implements ServedStage {
+
+    private final Bundle bundle;
+    private final OnnxModel graph;
+    private final VisionEncoderStage stage;
+    private final int workers;
+
+    private ServedEncoder(Bundle bundle, OnnxModel graph, VisionEncoderStage stage, int workers) {
+        this.bundle = bundle;
+        this.graph = graph;
+        this.stage = stage;
+        this.workers = workers;
+    }
+
+    static ServedEncoder load(
+            ModelRef ref,
+            Bundle bundle,
+            FamilyRegistry families,
+            EncoderSettings settings,
+            EngineOptions engine,
+            MeterRegistry meters) {
+        OnnxModel graph = OnnxModel.load(bundle.encoderGraph(), engine);
+        VisionEncoderStage stage = new VisionEncoderStage(
+                ref,
+                content -> PictureDecoder.decode(content, settings.maxSourcePixels()),
+                families.familyOf(bundle).preprocessor(bundle),
+                graph::run,
+                bundle.manifest(),
+                meters);
+        return new ServedEncoder(bundle, graph, stage, settings.workers());
+    }
+
+    @Override
+    public ModelRef model() {
+        return stage.model();
+    }
+
+    @Override
+    public void warmUp() {
+        stage.warmUp();
+    }
+
+    @Override
+    public Work open(Road road) {
+        JobQueue<ImageJob> queue = road.encodeImages(stage.model(), workers, new ImageJobHandler(stage));
+        return new Work() {
+            @Override
+            public InstanceStatus.ServedModel status() {
+                return new InstanceStatus.ServedModel(
+                        stage.model(),
+                        List.of(),
+                        0,
+                        queue.running(),
+                        queue.workers(),
+                        0,
+                        bundle.manifest().importedAt());
+            }
+
+            @Override
+            public void close(Duration grace) {
+                queue.close(grace);
+            }
+        };
+    }
+
+    @Override
+    public boolean healthy() {
+        return true;
+    }
+
+    @Override
+    public void close() {
+        graph.close();
+    }
+}

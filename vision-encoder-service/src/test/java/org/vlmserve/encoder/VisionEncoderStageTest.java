@@ -1,0 +1,244 @@
+package org.vlmserve.encoder;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.function.UnaryOperator;
+import org.junit.jupiter.api.Test;
+import org.vlmserve.families.bundle.BundleManifest;
+import org.vlmserve.families.preprocess.PicturePreprocessor;
+import org.vlmserve.families.preprocess.RgbPicture;
+import org.vlmserve.messaging.JobContext;
+import org.vlmserve.protocol.Envelope;
+import org.vlmserve.protocol.FeatureSlice;
+import org.vlmserve.protocol.ImageJob;
+import org.vlmserve.protocol.LayoutReady;
+import org.vlmserve.protocol.ModelRef;
+import org.vlmserve.protocol.PictureKey;
+import org.vlmserve.protocol.PictureLayout;
+import org.vlmserve.protocol.PixelLimits;
+import org.vlmserve.protocol.ProtocolLimits;
+import org.vlmserve.protocol.StageTimes;
+import org.vlmserve.protocol.WireMessage;
+import org.vlmserve.protocol.error.ErrorCode;
+import org.vlmserve.protocol.error.VlmException;
+import org.vlmserve.protocol.tensor.DType;
+import org.vlmserve.protocol.tensor.Tensor;
+import tools.jackson.databind.node.JsonNodeFactory;
+
+/** A picture's width is its number of grids here, its height the rows of each grid. */
+class VisionEncoderStageTest {
+
+    private static final ModelRef MODEL = new ModelRef("fake", "0123456789ab");
+    private static final int WIDTH = 1000;
+    private static final int GROUP = 4;
+
+    private final List<String> order = new ArrayList<>();
+
+    /** Grids as the comment above says; each is one input that holds the index of its first row. */
+    private final PicturePreprocessor preprocessor = new PicturePreprocessor() {
+        @Override
+        public PictureLayout plan(int sourceWidth, int sourceHeight, PixelLimits limits) {
+            List<PictureLayout.Grid> grids = new ArrayList<>();
+            for (int i = 0; i < sourceWidth; i++) {
+                grids.add(new PictureLayout.Grid(1, 1, sourceHeight));
+            }
+            int rows = sourceWidth * sourceHeight;
+            return new PictureLayout(
+                    sourceWidth, sourceHeight, sourceWidth, sourceHeight, grids, rows, rows / GROUP, rows / GROUP);
+        }
+
+        @Override
+        public List<Map<String, Tensor>> encoderInputs(RgbPicture picture, PictureLayout layout) {
+            List<Map<String, Tensor>> inputs = new ArrayList<>();
+            int first = 0;
+            for (PictureLayout.Grid grid : layout.grids()) {
+                inputs.add(Map.of("pixels", Tensor.ofFloats(new float[] {first, grid.patches()}, 2)));
+                first += grid.patches();
+            }
+            return inputs;
+        }
+    };
+
+    private Map<String, Tensor> encode(Map<String, Tensor> input) {
+        order.add("encode");
+        float[] pixels = java.util.Objects.requireNonNull(input.get("pixels")).toFloats();
+        int rows = (int) pixels[1];
+        float[] values = new float[rows * WIDTH];
+        for (int row = 0; row < rows; row++) {
+            values[row * WIDTH] = pixels[0] + row;
+        }
+        return Map.of("features", Tensor.ofFloats(values, rows, WIDTH));
+    }
+
+    private static BundleManifest manifest() {
+        JsonNodeFactory json = JsonNodeFactory.instance;
+        return new BundleManifest(
+                1,
+                "fake",
+                MODEL.revision(),
+                "fp32",
+                Instant.EPOCH,
+                new BundleManifest.Encoder(WIDTH),
+                new BundleManifest.Projector(GROUP),
+                new BundleManifest.Decoder(8, 1, 1, 1, 8, 16, 100, 1, 16, DType.F32),
+                new BundleManifest.Generation(List.of(), false, null, null, null, null, null),
+                json.objectNode(),
+                json.objectNode(),
+                null);
+    }
+
+    private VisionEncoderStage stage(UnaryOperator<Map<String, Tensor>> graph) {
+        return new VisionEncoderStage(
+                MODEL,
+                content -> new RgbPicture(content[0], content[1] * 8, new byte[3 * content[0] * content[1] * 8]),
+                preprocessor,
+                graph,
+                manifest(),
+                new SimpleMeterRegistry());
+    }
+
+    private static ImageJob job(int grids, int rowsOfEight) {
+        byte[] content = {(byte) grids, (byte) rowsOfEight};
+        Envelope envelope =
+                new Envelope("request", MODEL, "tenant", 0, Instant.EPOCH, Instant.EPOCH.plusSeconds(60), "");
+        PictureKey key = PictureKey.of("tenant", MODEL, PixelLimits.NONE, content);
+        return new ImageJob(envelope, key, PixelLimits.NONE, content);
+    }
+
+    private final class Context implements JobContext {
+        private final ImageJob job;
+        private final List<WireMessage> published = new ArrayList<>();
+        private int checkpointsLeft = Integer.MAX_VALUE;
+
+        Context(ImageJob job) {
+            this.job = job;
+        }
+
+        @Override
+        public Duration waited() {
+            return Duration.ofMillis(42);
+        }
+
+        @Override
+        public void checkpoint() {
+            order.add("checkpoint");
+            if (checkpointsLeft-- == 0) {
+                throw new VlmException(ErrorCode.CANCELLED, "nobody waits any more");
+            }
+        }
+
+        @Override
+        public void publish(WireMessage output) {
+            order.add(output instanceof LayoutReady ? "layout" : "slice");
+            published.add(output);
+        }
+
+        @Override
+        public Envelope envelope() {
+            return job.envelope();
+        }
+
+        List<FeatureSlice> slices() {
+            return published.stream()
+                    .filter(FeatureSlice.class::isInstance)
+                    .map(FeatureSlice.class::cast)
+                    .toList();
+        }
+    }
+
+    private Context run(int grids, int rowsOfEight) {
+        Context context = new Context(job(grids, rowsOfEight));
+        new ImageJobHandler(stage(this::encode)).handle(context.job, context);
+        return context;
+    }
+
+    @Test
+    void theLayoutGoesAheadOfTheEncoder() {
+        Context context = run(2, 1);
+        assertThat(order)
+                .containsExactly(
+                        "checkpoint", "layout", "checkpoint", "encode", "checkpoint", "encode", "slice", "slice");
+        LayoutReady ready = (LayoutReady) context.published.getFirst();
+        assertThat(ready.picture()).isEqualTo(context.job.picture());
+        assertThat(ready.layout().featureRows()).isEqualTo(16);
+    }
+
+    @Test
+    void slicesAreWholeGroupsWithinTheLimitAndCoverEveryRowOnce() {
+        for (int[] size : new int[][] {{1, 1}, {1, 100}, {3, 40}, {5, 3}}) {
+            Context context = run(size[0], size[1]);
+            int total = size[0] * size[1] * 8;
+            boolean[] seen = new boolean[total];
+            for (FeatureSlice slice : context.slices()) {
+                assertThat(slice.totalRows()).isEqualTo(total);
+                assertThat(slice.rows().byteSize()).isLessThanOrEqualTo(ProtocolLimits.MAX_SLICE_BYTES);
+                assertThat(slice.firstRow() % GROUP).isZero();
+                assertThat(slice.rows().dim(0) % GROUP).isZero();
+                float[] values = slice.rows().toFloats();
+                for (int row = 0; row < slice.rows().dim(0); row++) {
+                    int index = slice.firstRow() + row;
+                    assertThat(values[row * WIDTH]).isEqualTo(index);
+                    assertThat(seen[index]).isFalse();
+                    seen[index] = true;
+                }
+            }
+            assertThat(seen).doesNotContain(false);
+        }
+    }
+
+    @Test
+    void onlyTheFirstRowsSliceCarriesTimes() {
+        Context context = run(2, 60);
+        assertThat(context.slices()).hasSizeGreaterThan(2).allSatisfy(slice -> {
+            if (slice.firstRow() == 0) {
+                assertThat(slice.times().queue()).isEqualTo(Duration.ofMillis(42));
+                assertThat(slice.times().pictureDecode()).isPositive();
+                assertThat(slice.times().encode()).isPositive();
+                assertThat(slice.times().project()).isZero();
+            } else {
+                assertThat(slice.times()).isEqualTo(StageTimes.ZERO);
+            }
+        });
+    }
+
+    @Test
+    void aCancelledPictureIsNotEncoded() {
+        for (int allowed = 0; allowed < 3; allowed++) {
+            order.clear();
+            Context context = new Context(job(2, 1));
+            context.checkpointsLeft = allowed;
+            assertThatThrownBy(() -> new ImageJobHandler(stage(this::encode)).handle(context.job, context))
+                    .isInstanceOf(VlmException.class);
+            assertThat(order.stream().filter("encode"::equals)).hasSize(Math.max(0, allowed - 1));
+            assertThat(context.slices()).isEmpty();
+        }
+    }
+
+    @Test
+    void aGraphOfAnotherModelIsADefect() {
+        VisionEncoderStage stage = stage(input -> Map.of("features", Tensor.ofFloats(new float[8 * 7], 8, 7)));
+        Context context = new Context(job(1, 1));
+        assertThatThrownBy(() -> new ImageJobHandler(stage).handle(context.job, context))
+                .isInstanceOfSatisfying(
+                        VlmException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.INTERNAL))
+                .hasMessageContaining("F32[8, 7]")
+                .hasMessageContaining("rows of 1000");
+        VisionEncoderStage short8 = stage(input -> Map.of("features", Tensor.ofFloats(new float[4 * WIDTH], 4, WIDTH)));
+        assertThatThrownBy(() -> new ImageJobHandler(short8).handle(context.job, context))
+                .hasMessageContaining("gave 4 rows")
+                .hasMessageContaining("8");
+    }
+
+    @Test
+    void warmingUpRunsTheGraph() {
+        stage(this::encode).warmUp();
+        assertThat(order).containsExactly("encode");
+    }
+}
