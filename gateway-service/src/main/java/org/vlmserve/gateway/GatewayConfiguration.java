@@ -13,6 +13,7 @@ import org.springframework.context.annotation.Configuration;
 import org.springframework.http.HttpMethod;
 import org.springframework.web.reactive.HandlerMapping;
 import org.springframework.web.reactive.handler.SimpleUrlHandlerMapping;
+import org.springframework.web.server.ServerWebExchange;
 import org.vlmserve.gateway.chat.ChatCompletionsHandler;
 import org.vlmserve.gateway.chat.ModelsHandler;
 import org.vlmserve.gateway.config.AdmissionConfig;
@@ -31,6 +32,7 @@ import org.vlmserve.gateway.http.RequestFilter;
 import org.vlmserve.gateway.picture.AddressPolicy;
 import org.vlmserve.gateway.picture.PictureFetcher;
 import org.vlmserve.messaging.RequestRoad;
+import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Scheduler;
 import reactor.core.scheduler.Schedulers;
 import tools.jackson.databind.json.JsonMapper;
@@ -113,15 +115,29 @@ class GatewayConfiguration {
     @Bean
     HandlerMapping apiMapping(ChatCompletionsHandler chat, RequestRoad road) {
         OnlyMethod models = new OnlyMethod(HttpMethod.GET, new ModelsHandler(road.status(), JSON));
-        return new SimpleUrlHandlerMapping(
-                Map.of(
-                        "/v1/chat/completions",
-                        new OnlyMethod(HttpMethod.POST, chat),
-                        "/v1/models",
-                        models,
-                        "/v1/models/{" + ModelsHandler.MODEL + "}",
-                        models),
-                -1);
+        ApiMapping mapping = new ApiMapping();
+        mapping.setOrder(-1);
+        mapping.setUrlMap(Map.of(
+                "/v1/chat/completions",
+                new OnlyMethod(HttpMethod.POST, chat),
+                "/v1/models",
+                models,
+                "/v1/models/{" + ModelsHandler.MODEL + "}",
+                models));
+        return mapping;
+    }
+
+    /**
+     * Serves the API on its own port only: the management port's context, a child of this one, finds these beans too.
+     */
+    private static final class ApiMapping extends SimpleUrlHandlerMapping {
+
+        @Override
+        public Mono<Object> getHandler(ServerWebExchange exchange) {
+            return exchange.getApplicationContext() == obtainApplicationContext()
+                    ? super.getHandler(exchange)
+                    : Mono.empty();
+        }
     }
 
     @Bean

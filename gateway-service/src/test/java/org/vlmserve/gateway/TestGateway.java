@@ -5,8 +5,10 @@ import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import org.springframework.boot.SpringApplication;
 import org.springframework.context.ConfigurableApplicationContext;
 import org.springframework.context.support.GenericApplicationContext;
@@ -22,8 +24,11 @@ public final class TestGateway implements AutoCloseable {
     private final ConfigurableApplicationContext context;
     private final HttpClient client = HttpClient.newHttpClient();
 
-    /** @param properties {@code key=value} */
-    public TestGateway(FakeRoad road, String... properties) {
+    /**
+     * @param road null for the one over Kafka
+     * @param properties {@code key=value}
+     */
+    public TestGateway(@Nullable FakeRoad road, String... properties) {
         Map<String, Object> settings = new HashMap<>(Map.of("server.port", 0, "management.server.port", 0));
         for (String property : properties) {
             int equals = property.indexOf('=');
@@ -34,7 +39,9 @@ public final class TestGateway implements AutoCloseable {
             starting.getEnvironment()
                     .getPropertySources()
                     .addFirst(new org.springframework.core.env.MapPropertySource("test", settings));
-            ((GenericApplicationContext) starting).registerBean("requestRoad", RequestRoad.class, () -> road);
+            if (road != null) {
+                ((GenericApplicationContext) starting).registerBean("requestRoad", RequestRoad.class, () -> road);
+            }
         });
         context = application.run();
     }
@@ -60,7 +67,7 @@ public final class TestGateway implements AutoCloseable {
     }
 
     public static HttpRequest.Builder request(String url) {
-        return HttpRequest.newBuilder(URI.create(url));
+        return HttpRequest.newBuilder(URI.create(url)).timeout(Duration.ofSeconds(60));
     }
 
     public HttpResponse<String> send(HttpRequest.Builder request) throws IOException, InterruptedException {

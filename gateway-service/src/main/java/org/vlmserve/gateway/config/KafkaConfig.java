@@ -1,6 +1,7 @@
 package org.vlmserve.gateway.config;
 
 import java.time.Duration;
+import java.util.Map;
 import org.springframework.boot.context.properties.ConfigurationProperties;
 import org.springframework.boot.context.properties.bind.DefaultValue;
 import org.vlmserve.messaging.RoadConfig;
@@ -14,10 +15,18 @@ public record KafkaConfig(
         @DefaultValue("15s") Duration lockDuration,
         @DefaultValue("3") int maxDeliveries,
         @DefaultValue("1s") Duration statusInterval,
-        @DefaultValue("5s") Duration silence) {
+        @DefaultValue("5s") Duration silence,
+        @DefaultValue Map<String, String> client) {
 
     public RoadConfig toRoadConfig() {
         return new RoadConfig(
-                bootstrapServers, routes, replicationFactor, lockDuration, maxDeliveries, statusInterval, silence);
+                bootstrapServers,
+                routes,
+                replicationFactor,
+                lockDuration,
+                maxDeliveries,
+                statusInterval,
+                silence,
+                client);
     }
 }

@@ -101,7 +101,8 @@ class ConfigTest {
                                 Duration.ofSeconds(15),
                                 3,
                                 Duration.ofSeconds(1),
-                                Duration.ofSeconds(5)),
+                                Duration.ofSeconds(5),
+                                Map.of()),
                         Map.of(
                                 "vlm.kafka.bootstrap-servers", "kafka:9093",
                                 "vlm.kafka.routes", "1",
@@ -109,7 +110,8 @@ class ConfigTest {
                                 "vlm.kafka.lock-duration", "2s",
                                 "vlm.kafka.max-deliveries", "4",
                                 "vlm.kafka.status-interval", "3s",
-                                "vlm.kafka.silence", "9s"),
+                                "vlm.kafka.silence", "9s",
+                                "vlm.kafka.client[security.protocol]", "SSL"),
                         new KafkaConfig(
                                 "kafka:9093",
                                 1,
@@ -117,7 +119,8 @@ class ConfigTest {
                                 Duration.ofSeconds(2),
                                 4,
                                 Duration.ofSeconds(3),
-                                Duration.ofSeconds(9))));
+                                Duration.ofSeconds(9),
+                                Map.of("security.protocol", "SSL"))));
     }
 
     @ParameterizedTest
@@ -175,7 +178,8 @@ class ConfigTest {
                                 Duration.ofSeconds(15),
                                 3,
                                 Duration.ofSeconds(1),
-                                Duration.ofSeconds(5))
+                                Duration.ofSeconds(5),
+                                Map.of())
                         .toRoadConfig())
                 .isEqualTo(org.vlmserve.messaging.RoadConfig.of("a:1"));
     }
