@@ -86,7 +86,7 @@ class QueueTest {
         Await.serving(road, model);
         List<Answered> answers = new ArrayList<>();
         for (int i = 0; i < workers; i++) {
-            answers.add(ask(model, Duration.ofSeconds(180), "picture " + i));
+            answers.add(ask(model, Duration.ofMinutes(3), "picture " + i));
         }
         for (int i = 0; i < workers; i++) {
             assertThat(answers.get(i).text(SOON)).isEqualTo(Echo.answer("what", List.of("picture " + i)));
@@ -106,7 +106,7 @@ class QueueTest {
         Echo.Instance idle = opened(Echo.Instance.encoder(model, 1, slow));
         restOf(model);
         Await.serving(road, model);
-        assertThat(ask(model, Duration.ofSeconds(180), "large").text(SOON))
+        assertThat(ask(model, Duration.ofMinutes(3), "large").text(SOON))
                 .isEqualTo(Echo.answer("what", List.of("large")));
         assertThat(computed).hasValue(1);
         assertThat(idle.metrics.find("vlm.jobs.redelivered").counter()).isNull();
@@ -125,8 +125,8 @@ class QueueTest {
         }));
         restOf(model);
         Await.serving(road, model);
-        Answered poison = ask(model, Duration.ofSeconds(180), "poison");
-        Answered healthy = ask(model, Duration.ofSeconds(180), "healthy");
+        Answered poison = ask(model, Duration.ofMinutes(3), "poison");
+        Answered healthy = ask(model, Duration.ofMinutes(3), "healthy");
         assertThat(healthy.text(SOON)).isEqualTo(Echo.answer("what", List.of("healthy")));
         AnswerEvent.Failed failed = poison.failure(SOON);
         assertThat(failed.code()).isEqualTo(ErrorCode.POISONED);
@@ -142,7 +142,7 @@ class QueueTest {
         restOf(model);
         try (StageProcess process = StageProcess.start("encoder", model)) {
             Await.serving(road, model);
-            Answered answered = ask(model, Duration.ofSeconds(180), "a picture");
+            Answered answered = ask(model, Duration.ofMinutes(3), "a picture");
             process.awaitLine("computing");
             opened(Echo.Instance.encoder(model, 1, Echo::encode));
             process.kill();
@@ -158,7 +158,7 @@ class QueueTest {
                 StageProcess second = StageProcess.start("mortal-encoder", model);
                 StageProcess third = StageProcess.start("mortal-encoder", model)) {
             Await.serving(road, model);
-            Answered answered = ask(model, Duration.ofSeconds(180), "killer");
+            Answered answered = ask(model, Duration.ofMinutes(3), "killer");
             for (StageProcess process : List.of(first, second, third)) {
                 assertThat(process.died(SOON)).isTrue();
             }
@@ -195,7 +195,7 @@ class QueueTest {
         waiting.cancel();
         running.cancel();
         assertThat(stopped.await(5, TimeUnit.SECONDS)).isTrue();
-        assertThat(ask(model, Duration.ofSeconds(180), "next").text(SOON))
+        assertThat(ask(model, Duration.ofMinutes(3), "next").text(SOON))
                 .isEqualTo(Echo.answer("what", List.of("next")));
         assertThat(begun).containsExactlyInAnyOrder("slow", "next");
         assertThat(slow.heard() + never.heard()).isZero();
@@ -267,7 +267,7 @@ class QueueTest {
         assertThat(Duration.ofNanos(System.nanoTime() - start))
                 .isBetween(Duration.ofMillis(1900), Duration.ofSeconds(4));
         assertThat(stopped.await(5, TimeUnit.SECONDS)).isTrue();
-        assertThat(ask(model, Duration.ofSeconds(180), "quick").text(SOON))
+        assertThat(ask(model, Duration.ofMinutes(3), "quick").text(SOON))
                 .isEqualTo(Echo.answer("what", List.of("quick")));
     }
 
@@ -284,7 +284,7 @@ class QueueTest {
         }));
         restOf(model);
         Await.serving(road, model);
-        Answered answered = ask(model, Duration.ofSeconds(180), "a picture");
+        Answered answered = ask(model, Duration.ofMinutes(3), "a picture");
         assertThat(computing.await(60, TimeUnit.SECONDS)).isTrue();
         opened(Echo.Instance.encoder(model, 1, Echo::encode));
         leaving.closeNow();
