@@ -62,16 +62,15 @@ final class Sessions {
         }
         boolean rowwise = contains(model, RowwiseInt8Check.OPERATOR);
         return exclusive(() -> {
-            try (OrtSession.SessionOptions session = new OrtSession.SessionOptions()) {
-                session.setOptimizationLevel(OrtSession.SessionOptions.OptLevel.ALL_OPT);
-                if (options.threads() > 0) {
-                    session.setIntraOpNumThreads(options.threads());
+            try {
+                Path cacheDirectory = options.cacheDirectory();
+                Path ready = cacheDirectory == null
+                        ? graph
+                        : PrepackedWeights.prepare(graph, model, cacheDirectory, saving -> configure(saving, options, rowwise));
+                try (OrtSession.SessionOptions session = new OrtSession.SessionOptions()) {
+                    configure(session, options, rowwise);
+                    return ENVIRONMENT.createSession(ready.toString(), session);
                 }
-                session.addConfigEntry("session.intra_op.allow_spinning", options.spinning() ? "1" : "0");
-                if (rowwise) {
-                    RowwiseInt8Check.configure(session);
-                }
-                return ENVIRONMENT.createSession(graph.toString(), session);
             } catch (OrtException e) {
                 throw new VlmException(
                         ErrorCode.BUNDLE_CORRUPT,
@@ -80,6 +79,18 @@ final class Sessions {
                         e);
             }
         });
+    }
+
+    private static void configure(OrtSession.SessionOptions session, EngineOptions options, boolean rowwise)
+            throws OrtException {
+        session.setOptimizationLevel(OrtSession.SessionOptions.OptLevel.ALL_OPT);
+        if (options.threads() > 0) {
+            session.setIntraOpNumThreads(options.threads());
+        }
+        session.addConfigEntry("session.intra_op.allow_spinning", options.spinning() ? "1" : "0");
+        if (rowwise) {
+            RowwiseInt8Check.configure(session);
+        }
     }
 
     /** Runs {@code build} unless the process is ending; the end of the process waits for it. */
