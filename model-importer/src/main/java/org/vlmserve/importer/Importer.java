@@ -233,7 +233,9 @@ public final class Importer {
         }
         if (e instanceof AccessDeniedException) {
             return new VlmException(
-                    ErrorCode.INVALID_REQUEST, parent + " may not be written (" + message + "); choose another place", e);
+                    ErrorCode.INVALID_REQUEST,
+                    parent + " may not be written (" + message + "); choose another place",
+                    e);
         }
         return new VlmException(ErrorCode.INTERNAL, "the bundle cannot be written: " + e, e);
     }
