@@ -66,7 +66,8 @@ final class Sessions {
                 Path cacheDirectory = options.cacheDirectory();
                 Path ready = cacheDirectory == null
                         ? graph
-                        : PrepackedWeights.prepare(graph, model, cacheDirectory, saving -> configure(saving, options, rowwise));
+                        : PrepackedWeights.prepare(
+                                graph, model, cacheDirectory, saving -> configure(saving, options, rowwise));
                 try (OrtSession.SessionOptions session = new OrtSession.SessionOptions()) {
                     configure(session, options, rowwise);
                     return ENVIRONMENT.createSession(ready.toString(), session);
