@@ -29,6 +29,7 @@ import java.util.stream.Collectors;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.RetriableException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -305,7 +306,11 @@ public final class KafkaRequestRoad implements RequestRoad {
     private void run() {
         try (answers) {
             while (!closing) {
-                assign();
+                try {
+                    assign();
+                } catch (RetriableException e) {
+                    log.warn("answers of a new model cannot be read yet: {}", e.getMessage());
+                }
                 if (answers.assignment().isEmpty()) {
                     Thread.sleep(POLL.toMillis());
                 } else {
@@ -334,12 +339,13 @@ public final class KafkaRequestRoad implements RequestRoad {
             followed.computeIfAbsent(model, any -> new CompletableFuture<>());
         }
         Set<TopicPartition> wanted = new HashSet<>(answers.assignment());
+        Set<TopicPartition> added = new HashSet<>();
         Map<CompletableFuture<Integer>, Integer> found = new HashMap<>();
         followed.forEach((model, partitions) -> {
             if (!partitions.isDone()) {
                 String topic = Topics.tokens(model);
                 var infos = answers.partitionsFor(topic);
-                infos.forEach(info -> wanted.add(new TopicPartition(topic, info.partition())));
+                infos.forEach(info -> added.add(new TopicPartition(topic, info.partition())));
                 if (!infos.isEmpty()) {
                     found.put(partitions, infos.size());
                 }
@@ -348,8 +354,7 @@ public final class KafkaRequestRoad implements RequestRoad {
         if (found.isEmpty()) {
             return;
         }
-        Set<TopicPartition> added = new HashSet<>(wanted);
-        added.removeAll(answers.assignment());
+        wanted.addAll(added);
         answers.assign(wanted);
         answers.seekToEnd(added);
         // Seeking is lazy: asking for the position makes the end the one of now, before any request is produced.
