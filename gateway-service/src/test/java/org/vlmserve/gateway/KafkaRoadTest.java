@@ -35,8 +35,8 @@ class KafkaRoadTest {
             await().atMost(Duration.ofSeconds(90))
                     .until(() -> road.prepare(List.of(MODEL)).isEmpty());
             ServedModel served = new ServedModel(MODEL, List.of(), 0, 0, 1, 4096, Instant.ofEpochSecond(1));
-            reporter = road.report(
-                    () -> new InstanceStatus(road.instance(), stage, true, Instant.now(), List.of(served)));
+            reporter =
+                    road.report(() -> new InstanceStatus(road.instance(), stage, true, Instant.now(), List.of(served)));
         }
 
         @Override
