@@ -15,6 +15,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from transformers import Qwen2Tokenizer
 
 from reader import model as models
 from reader import recipe as recipes
@@ -28,10 +29,9 @@ SAVE_EVERY, REPORT_EVERY, VALIDATE_EVERY = 120, 15, 120
 class Run:
     """One training run: model, heads, optimiser, and how far it has come."""
 
-    def __init__(self, recipe: Recipe, device: torch.device) -> None:
+    def __init__(self, recipe: Recipe, device: torch.device, tokenizer: Qwen2Tokenizer) -> None:
         torch.manual_seed(recipe.seed)
-        self.recipe, self.device = recipe, device
-        self.tokenizer = tokenizers.build(recipe.tokenizer_entries)
+        self.recipe, self.device, self.tokenizer = recipe, device, tokenizer
         self.prompts = Prompts(self.tokenizer)
         ids = {t: self.tokenizer.convert_tokens_to_ids(t) for t in tokenizers.SPECIAL_TOKENS}
         self.model = models.build(recipe.model, ids).to(device)
@@ -113,6 +113,14 @@ class Run:
         self.stage = next((s for s in self.recipe.stages if s.name == name), self.recipe.stages[-1])
 
 
+def run_tokenizer(folder: Path, recipe: Recipe) -> Qwen2Tokenizer:
+    """The run's tokenizer, trained once: its ids must outlive a change in the wording of prompts."""
+    path = folder / "tokenizer"
+    if not path.exists():
+        tokenizers.build(recipe.tokenizer_entries).save_pretrained(path)
+    return Qwen2Tokenizer.from_pretrained(path)
+
+
 def keep_freed_memory() -> None:
     """Asks glibc to hold on to large blocks: taking them from the kernel anew costs a third of a step on CPU."""
     if sys.platform == "linux":
@@ -132,7 +140,7 @@ def main() -> None:
     keep_freed_memory()
     args.run.mkdir(parents=True, exist_ok=True)
     recipe = recipes.load(args.recipe)
-    run = Run(recipe, torch.device(args.device))
+    run = Run(recipe, torch.device(args.device), run_tokenizer(args.run, recipe))
     checkpoint = args.run / "checkpoint.pt"
     if checkpoint.exists():
         run.restore(checkpoint)

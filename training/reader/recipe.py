@@ -39,9 +39,14 @@ def load(path: str | Path) -> Recipe:
     """The recipe in a file; an unknown or missing key is an error."""
     with open(path, "rb") as file:
         values = tomllib.load(file)
-    values["model"] = _made(Size, values["model"])
-    values["stages"] = tuple(_made(Stage, stage) for stage in values.pop("stage"))
-    return _made(Recipe, values)
+    values["stages"] = values.pop("stage")
+    return from_values(values)
+
+
+def from_values(values: dict) -> Recipe:
+    """A recipe from plain values, as a checkpoint keeps it."""
+    return _made(Recipe, {**values, "model": _made(Size, values["model"]),
+                          "stages": tuple(_made(Stage, stage) for stage in values["stages"])})
 
 
 def _made(kind: type, values: dict):
