@@ -144,7 +144,8 @@ def main() -> None:
     else:
         parser.error("give --checkpoint, or --base-url and --model, or --write")
     for name, result in measure(items, answer, len(items), args.log).items():
-        print(f"{name:42} {result['pictures']:5}  CER {100 * result['cer']:6.2f} %  exact {100 * result['exact']:6.2f} %")
+        rates = f"CER {100 * result['cer']:6.2f} %  exact {100 * result['exact']:6.2f} %"
+        print(f"{name:42} {result['pictures']:5}  {rates}")
 
 
 if __name__ == "__main__":

@@ -131,7 +131,8 @@ def main() -> None:
     export(model, size, tokenizer, args.folder, getattr(torch, args.dtype))
     step, samples, _, seconds, stage = state["progress"]
     total = sum(p.numel() for p in model.parameters())
-    print(f"{args.folder}: {total:,} parameters after {step:,} steps, {samples:,} pictures, {seconds / 60:.0f} minutes ({stage})")
+    print(f"{args.folder}: {total:,} parameters after {step:,} steps, {samples:,} pictures, "
+          f"{seconds / 60:.0f} minutes, in stage {stage}")
 
 
 if __name__ == "__main__":

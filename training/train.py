@@ -82,7 +82,9 @@ class Run:
         result["loss"].backward()
         torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.optimiser.step()
-        self.step, self.samples, self.stage_steps = self.step + 1, self.samples + self.recipe.batch, self.stage_steps + 1
+        self.step += 1
+        self.stage_steps += 1
+        self.samples += self.recipe.batch
         self.seconds += time.monotonic() - started
         return {key: value.item() for key, value in result.items()}
 

@@ -28,8 +28,8 @@ class Stage:
     """A part of the curriculum: for how long, on which grids (rows, columns of cells), with how long strings.
 
     `answers` false leaves the language model out: the vision tower alone learns from the true characters. `bare` is the
-    share of batches whose prompt is cut down to the picture and the last tokens before the answer, which halves the work
-    of the language model while it learns to copy.
+    share of batches whose prompt is cut down to the picture and the last tokens before the answer, which halves the
+    work of the language model while it learns to copy.
     """
 
     name: str
@@ -124,8 +124,10 @@ def draw_batch(seed: int, step: int, stage: Stage, size: int, prompts: Prompts,
     bands = [band for band in BANDS if band[0] * WIDEST <= grid[1] * CELL and band[0] <= stage.longest]
     shortest, longest = rng.choice(bands)
     longest = min(longest, stage.longest)
-    lines = [pictures.draw_line(rng, grid, longest, shortest=shortest, blank=rng.random() < 0.06, odd_sizes=stage.odd_sizes, held_out_strings=held_out_strings,
-                                smallest_type=stage.smallest_type) for _ in range(size)]
+    lines = [
+        pictures.draw_line(rng, grid, longest, shortest=shortest, blank=rng.random() < 0.06, odd_sizes=stage.odd_sizes,
+                           smallest_type=stage.smallest_type, held_out_strings=held_out_strings)
+        for _ in range(size)]
     before, question = prompts.bare() if rng.random() < stage.bare else prompts.draw(rng)
     answers = [prompts.answer(line.text) for line in lines]
     wanted = max(map(len, answers))
@@ -135,4 +137,5 @@ def draw_batch(seed: int, step: int, stage: Stage, size: int, prompts: Prompts,
         after[index, :len(question) + len(answer) - 1] = torch.tensor(question + answer[:-1])
         targets[index, :len(answer)] = torch.tensor(answer)
     pixels = patches(np.stack([pictures.processed(line) for line in lines]))
-    return Batch(grid, torch.from_numpy(pixels), torch.from_numpy(slots(lines, grid)), torch.tensor(before), after, targets)
+    characters = torch.from_numpy(slots(lines, grid))
+    return Batch(grid, torch.from_numpy(pixels), characters, torch.tensor(before), after, targets)

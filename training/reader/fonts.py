@@ -20,11 +20,12 @@ class Family:
 
 
 TRAINING = (
-    Family("Liberation Sans", "fonts-liberation", "OFL-1.1", ("LiberationSans-Regular.ttf", "LiberationSans-Bold.ttf")),
-    Family("Liberation Sans Narrow", "fonts-liberation", "GPL-2 with font exception",
+    Family("Liberation Sans", "fonts-liberation", "GPL-2 with font exceptions",
+           ("LiberationSans-Regular.ttf", "LiberationSans-Bold.ttf")),
+    Family("Liberation Sans Narrow", "fonts-liberation", "GPL-2 with font exceptions",
            ("LiberationSansNarrow-Regular.ttf",)),
-    Family("Liberation Serif", "fonts-liberation", "OFL-1.1", ("LiberationSerif-Regular.ttf",)),
-    Family("Liberation Mono", "fonts-liberation", "OFL-1.1", ("LiberationMono-Regular.ttf",)),
+    Family("Liberation Serif", "fonts-liberation", "GPL-2 with font exceptions", ("LiberationSerif-Regular.ttf",)),
+    Family("Liberation Mono", "fonts-liberation", "GPL-2 with font exceptions", ("LiberationMono-Regular.ttf",)),
     Family("DejaVu Sans", "fonts-dejavu-core", "Bitstream Vera", ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf")),
     Family("DejaVu Sans Mono", "fonts-dejavu-core", "Bitstream Vera", ("DejaVuSansMono.ttf",)),
     Family("DejaVu Serif", "fonts-dejavu-core", "Bitstream Vera", ("DejaVuSerif.ttf",)),
@@ -39,7 +40,7 @@ TRAINING = (
     Family("Hack", "fonts-hack", "MIT and Bitstream Vera", ("Hack-Regular.ttf",)),
     Family("Carlito", "fonts-crosextra-carlito", "OFL-1.1", ("Carlito-Regular.ttf",)),
     Family("Fira Code", "fonts-firacode", "OFL-1.1", ("FiraCode-Regular.ttf",)),
-    Family("JetBrains Mono", "fonts-jetbrains-mono", "OFL-1.1", ("JetBrainsMono-Regular.ttf",)),
+    Family("JetBrains Mono", "fonts-jetbrains-mono", "Apache-2.0", ("JetBrainsMono-Regular.ttf",)),
     Family("Linux Libertine", "fonts-linuxlibertine", "OFL-1.1 or GPL-2 with font exception", ("LinLibertine_R.otf",)),
     Family("Linux Biolinum", "fonts-linuxlibertine", "OFL-1.1 or GPL-2 with font exception", ("LinBiolinum_R.otf",)),
     Family("Vollkorn", "fonts-vollkorn", "OFL-1.1", ("Vollkorn-Regular.ttf",)),
@@ -53,9 +54,9 @@ TRAINING = (
 HELD_OUT = (
     Family("Cabin", "fonts-cabin", "OFL-1.1", ("Cabin-Regular.otf",)),
     Family("Cantarell", "fonts-cantarell", "OFL-1.1", ("Cantarell-Regular.otf",)),
-    Family("Caladea", "fonts-crosextra-caladea", "Apache-2.0", ("Caladea-Regular.ttf",)),
+    Family("Caladea", "fonts-crosextra-caladea", "OFL-1.1", ("Caladea-Regular.ttf",)),
     Family("EB Garamond", "fonts-ebgaramond", "OFL-1.1", ("EBGaramond12-Regular.otf",)),
-    Family("Inconsolata", "fonts-inconsolata", "OFL-1.1", ("Inconsolata.otf",)),
+    Family("Inconsolata", "fonts-inconsolata", "OFL-1.0", ("Inconsolata.otf",)),
     Family("Play", "fonts-play", "OFL-1.1", ("Play-Regular.ttf",)),
 )
 

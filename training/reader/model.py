@@ -1,4 +1,4 @@
-"""The model: transformers' Qwen2-VL at a small size, a batched forward over its modules, and the heads used in training.
+"""The model: transformers' Qwen2-VL at a small size, a batched forward over its modules, and training-only heads.
 
 `Qwen2VLForConditionalGeneration` runs its vision tower picture by picture. In training every picture of a batch has the
 same grid and every prompt the same length, so the same modules run here on [B, N, E] and [B, T, D] at once.
@@ -78,8 +78,8 @@ def initialise(model: Qwen2VLForConditionalGeneration) -> None:
 class CharacterHeads(nn.Module):
     """Training only: the characters whose centres lie in a patch or a merged cell, in ordered slots.
 
-    One head reads patches [B, N, E], one reads merged cells [B, C, D]; the second makes the language model's input spell
-    the cell's characters before the language model can tell what it needs.
+    One head reads patches [B, N, E], one reads merged cells [B, C, D]; the second makes the language model's input
+    spell the cell's characters before the language model can tell what it needs.
     """
 
     def __init__(self, size: Size) -> None:
@@ -162,8 +162,8 @@ def read(model: Qwen2VLForConditionalGeneration, cells: Tensor, grid: tuple[int,
          wanted: int) -> Tensor:
     """Logits [B, wanted, vocabulary] of the last `wanted` positions.
 
-    `before` [ids] stands in front of the picture in every prompt of the batch; `after` [B, ids] behind it: the rest of the
-    prompt and the answer, padded at its end, where a causal model does not look.
+    `before` [ids] stands in front of the picture in every prompt of the batch; `after` [B, ids] behind it: the rest of
+    the prompt and the answer, padded at its end, where a causal model does not look.
     """
     language = model.model.language_model
     config = language.config

@@ -56,7 +56,8 @@ def draw_line(rng: random.Random, grid: tuple[int, int], longest: int = strings.
     if blank:
         mask, centres, text = Image.new("L", (width, height), 0), np.zeros((0, 2)), ""
     else:
-        mask, centres, text = _printed(rng, width, height, longest, shortest, held_out_strings, held_out_fonts, smallest_type)
+        mask, centres, text = _printed(
+            rng, width, height, longest, shortest, held_out_strings, held_out_fonts, smallest_type)
     pixels = _coloured(rng, mask)
     scale = np.array([columns * CELL / width, rows * CELL / height])
     return Line(text, pixels, grid, centres * scale)

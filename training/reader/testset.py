@@ -47,7 +47,8 @@ def draw(each: int = 500, seed: int = 20_000) -> Iterator[Item]:
             file = io.BytesIO()
             Image.fromarray(line.pixels).save(file, "PNG")
             height, width, _ = line.pixels.shape
-            yield Item(name, file.getvalue(), strings.draw_question(rng), line.text or strings.BLANK_ANSWER, width, height)
+            question, answer = strings.draw_question(rng), line.text or strings.BLANK_ANSWER
+            yield Item(name, file.getvalue(), question, answer, width, height)
 
 
 def write(items: Iterator[Item], folder: Path) -> None:
@@ -64,5 +65,6 @@ def write(items: Iterator[Item], folder: Path) -> None:
 def load(folder: Path) -> Iterator[Item]:
     with open(folder / "questions.jsonl", encoding="utf-8") as index:
         for line in index:
-            e = json.loads(line)
-            yield Item(e["set"], (folder / e["picture"]).read_bytes(), e["question"], e["answer"], e["width"], e["height"])
+            entry = json.loads(line)
+            png = (folder / entry.pop("picture")).read_bytes()
+            yield Item(png=png, **entry)
