@@ -26,6 +26,7 @@ def hub_configuration(size: models.Size, tokens: dict[str, int], dtype: torch.dt
         "architectures": ["Qwen2VLForConditionalGeneration"],
         "model_type": "qwen2_vl",
         "attention_dropout": 0.0,
+        "bos_token_id": tokens[tokenizers.END_OF_TEXT],
         "eos_token_id": tokens[tokenizers.TURN_END],
         "pad_token_id": tokens[tokenizers.END_OF_TEXT],
         "hidden_act": "silu",
@@ -67,6 +68,26 @@ def hub_configuration(size: models.Size, tokens: dict[str, int], dtype: torch.dt
     }
 
 
+def tokenizer_configuration(tokenizer: Qwen2Tokenizer, tokens: dict[str, int]) -> dict:
+    """tokenizer_config.json in the form that both older and newer transformers read."""
+    flags = {"lstrip": False, "normalized": False, "rstrip": False, "single_word": False, "special": True}
+    return {
+        "add_prefix_space": False,
+        "added_tokens_decoder": {str(i): {"content": t, **flags} for t, i in sorted(tokens.items(), key=lambda e: e[1])},
+        "additional_special_tokens": [t for t in tokens if t not in (tokenizers.END_OF_TEXT, tokenizers.TURN_END)],
+        "bos_token": None,
+        "chat_template": tokenizer.chat_template,
+        "clean_up_tokenization_spaces": False,
+        "eos_token": tokenizers.TURN_END,
+        "errors": "replace",
+        "model_max_length": 2048,
+        "pad_token": tokenizers.END_OF_TEXT,
+        "split_special_tokens": False,
+        "tokenizer_class": "Qwen2Tokenizer",
+        "unk_token": None,
+    }
+
+
 def hub_name(name: str) -> str | None:
     """A tensor's name in published checkpoints; None for the tied output matrix."""
     if name == "lm_head.weight":
@@ -103,6 +124,7 @@ def export(model: Qwen2VLForConditionalGeneration, size: models.Size, tokenizer:
         "merge_size": 2,
     })
     tokenizer.save_pretrained(folder)
+    _write(folder / "tokenizer_config.json", tokenizer_configuration(tokenizer, tokens))
     bpe = json.loads((folder / "tokenizer.json").read_text())["model"]
     _write(folder / "vocab.json", bpe["vocab"])
     merges = [" ".join(pair) if isinstance(pair, list) else pair for pair in bpe["merges"]]
@@ -110,6 +132,7 @@ def export(model: Qwen2VLForConditionalGeneration, size: models.Size, tokenizer:
     tensors = {hub_name(name): tensor.to(dtype).contiguous().cpu()
                for name, tensor in model.state_dict().items() if hub_name(name)}
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "model.safetensors").chmod(0o644)
 
 
 def _write(path: Path, values: dict) -> None:

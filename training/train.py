@@ -8,6 +8,7 @@ import ctypes
 import json
 import math
 import os
+import random
 import sys
 import time
 from dataclasses import asdict
@@ -70,14 +71,15 @@ class Run:
         """One step of the optimiser."""
         started = time.monotonic()
         stage = self.recipe.stage_at(self.seconds / 60)
-        if stage.answers != self.stage.answers:
+        if bool(stage.answers) != bool(self.stage.answers):
             self.stage_steps = 0
         self.stage = stage
         rate = self.rate()
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        batch = draw_batch(self.recipe.seed, self.step, stage, self.recipe.batch, self.prompts).to(self.device)
-        result = self.losses(batch, stage.answers)
+        answers = random.Random(f"{self.recipe.seed}/{self.step}/answers").random() < stage.answers
+        batch = draw_batch(self.recipe.seed, self.step, stage, self.recipe.batch, self.prompts, dense=not answers)
+        result = self.losses(batch.to(self.device), answers)
         self.optimiser.zero_grad()
         result["loss"].backward()
         torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
@@ -95,7 +97,7 @@ class Run:
         total: dict[str, float] = {}
         for index in range(batches):
             batch = draw_batch(-1, index, stage, 32, self.prompts, held_out_strings=True).to(self.device)
-            for key, value in self.losses(batch, stage.answers).items():
+            for key, value in self.losses(batch, stage.answers > 0).items():
                 total[key] = total.get(key, 0.0) + value.item() / batches
         return total
 
@@ -162,8 +164,8 @@ def main() -> None:
         while run.seconds < recipe.minutes * 60:
             window.append(run.advance())
             if run.seconds - reported >= REPORT_EVERY:
-                recent = [w for w in window if w.keys() == window[-1].keys()]
-                means = {key: sum(w[key] for w in recent) / len(recent) for key in recent[-1]}
+                answered = [w for w in window if "answer" in w] or window
+                means = {key: sum(w[key] for w in answered) / len(answered) for key in answered[-1]}
                 report({"minutes": run.seconds / 60, "left": recipe.minutes - run.seconds / 60, "stage": run.stage.name,
                         "step": run.step, "samples": run.samples, "rate": run.rate(),
                         "per_second": (run.samples - samples) / (run.seconds - reported), **means})

@@ -27,16 +27,17 @@ _CLASS = {character: i + 1 for i, character in enumerate(strings.ALPHABET)}
 class Stage:
     """A part of the curriculum: for how long, on which grids (rows, columns of cells), with how long strings.
 
-    `answers` false leaves the language model out: the vision tower alone learns from the true characters. `bare` is the
-    share of batches whose prompt is cut down to the picture and the last tokens before the answer, which halves the
-    work of the language model while it learns to copy.
+    `answers` is the share of batches that are answered; the others leave the language model out, cost half as much, and
+    teach the vision tower from the true characters of longer strings. `bare` is the share of batches whose prompt is cut
+    down to the picture and the last tokens before the answer, which halves the work of the language model while it
+    learns to copy.
     """
 
     name: str
     minutes: float
     grids: tuple[tuple[int, int], ...]
     longest: int
-    answers: bool = True
+    answers: float = 1.0
     smallest_type: int = pictures.SMALLEST_TYPE
     odd_sizes: bool = True
     bare: float = 0.0
@@ -116,13 +117,14 @@ class Prompts:
 
 
 def draw_batch(seed: int, step: int, stage: Stage, size: int, prompts: Prompts,
-               held_out_strings: bool = False) -> Batch:
-    """Batch number `step` of a run: the same for the same seed, whatever came before."""
+               dense: bool = False, held_out_strings: bool = False) -> Batch:
+    """Batch number `step` of a run: the same for the same seed, whatever came before. `dense` leaves out the shortest
+    strings."""
     rng = random.Random(f"{seed}/{step}")
     grid = rng.choice(stage.grids)
     # Strings of one batch are of similar length, so that little of an answer is padding.
     bands = [band for band in BANDS if band[0] * WIDEST <= grid[1] * CELL and band[0] <= stage.longest]
-    shortest, longest = rng.choice(bands)
+    shortest, longest = rng.choice(bands[len(bands) // 2:] if dense else bands)
     longest = min(longest, stage.longest)
     lines = [
         pictures.draw_line(rng, grid, longest, shortest=shortest, blank=rng.random() < 0.06, odd_sizes=stage.odd_sizes,

@@ -12,6 +12,8 @@ from transformers import AutoTokenizer, Qwen2VLForConditionalGeneration
 from export import export
 from reader import model as models
 from reader import recipe as recipes
+from reader import strings
+from reader import tokenizer as tokenizers
 from reader.batches import IGNORED, Prompts, Stage, draw_batch
 from train import Run
 
@@ -79,6 +81,18 @@ def test_an_exported_checkpoint_looks_like_a_published_one(model, tokenizer, tmp
     assert {p.name for p in tmp_path.iterdir()} >= {
         "config.json", "generation_config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json",
         "vocab.json", "merges.txt", "chat_template.jinja", "model.safetensors"}
+
+
+def test_an_exported_tokenizer_is_the_trained_one(model, tokenizer, tmp_path) -> None:
+    export(model, SMALL, tokenizer, tmp_path, torch.bfloat16)
+    loaded = AutoTokenizer.from_pretrained(tmp_path)
+    for question in strings.QUESTIONS:
+        rendered = tokenizers.prompt(loaded, question, system="Be brief.")
+        assert rendered == tokenizers.prompt(tokenizer, question, system="Be brief.")
+        assert loaded.encode(rendered) == tokenizer.encode(rendered)
+        assert loaded.decode(loaded.encode(rendered), skip_special_tokens=True) == tokenizer.decode(
+            tokenizer.encode(rendered), skip_special_tokens=True)
+    assert (loaded.eos_token, loaded.pad_token) == (tokenizer.eos_token, tokenizer.pad_token)
 
 
 def small_run(tokenizer) -> Run:
