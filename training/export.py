@@ -70,10 +70,11 @@ def hub_configuration(size: models.Size, tokens: dict[str, int], dtype: torch.dt
 
 def tokenizer_configuration(tokenizer: Qwen2Tokenizer, tokens: dict[str, int]) -> dict:
     """tokenizer_config.json in the form that both older and newer transformers read."""
+    added = sorted(tokens.items(), key=lambda entry: entry[1])
     flags = {"lstrip": False, "normalized": False, "rstrip": False, "single_word": False, "special": True}
     return {
         "add_prefix_space": False,
-        "added_tokens_decoder": {str(i): {"content": t, **flags} for t, i in sorted(tokens.items(), key=lambda e: e[1])},
+        "added_tokens_decoder": {str(i): {"content": t, **flags} for t, i in added},
         "additional_special_tokens": [t for t in tokens if t not in (tokenizers.END_OF_TEXT, tokenizers.TURN_END)],
         "bos_token": None,
         "chat_template": tokenizer.chat_template,

@@ -28,9 +28,9 @@ class Stage:
     """A part of the curriculum: for how long, on which grids (rows, columns of cells), with how long strings.
 
     `answers` is the share of batches that are answered; the others leave the language model out, cost half as much, and
-    teach the vision tower from the true characters of longer strings. `bare` is the share of batches whose prompt is cut
-    down to the picture and the last tokens before the answer, which halves the work of the language model while it
-    learns to copy.
+    teach the vision tower from the true characters of longer strings. `bare` is the share of batches whose prompt is
+    cut down to the picture and the last tokens before the answer, which halves the work of the language model while
+    it learns to copy.
     """
 
     name: str

@@ -116,7 +116,8 @@ def _number(rng: random.Random) -> str:
     return rng.choice((
         digits, digits, digits[:4], digits[:2], f"{int(digits):,}", f"#{digits[:6]}", f"No. {digits[:5]}",
         f"-{digits[:4]}", f"{digits[:3]}%", f"{day:02}/{month:02}/{year}", f"{year}-{month:02}-{day:02}",
-        f"{day:02}.{month:02}.{year}", f"{day} {_MONTHS[month - 1]} {year}", f"{rng.randint(0, 23):02}:{rng.randint(0, 59):02}",
+        f"{day:02}.{month:02}.{year}", f"{day} {_MONTHS[month - 1]} {year}",
+        f"{rng.randint(0, 23):02}:{rng.randint(0, 59):02}",
         f"+{rng.randint(1, 99)} {digits[:7]}", f"({digits[:3]}) {digits[3:]}",
         f"{rng.choice('ABCDEFGHKLMNPRSTUVWXYZ')}-{digits[:5]}", f"{digits[:3]} x {digits[-2:]}"))
 
