@@ -78,7 +78,7 @@ class Run:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         answers = random.Random(f"{self.recipe.seed}/{self.step}/answers").random() < stage.answers
-        batch = draw_batch(self.recipe.seed, self.step, stage, self.recipe.batch, self.prompts, dense=not answers)
+        batch = draw_batch(self.recipe.seed, self.step, stage, self.recipe.batch, self.prompts, filled=not answers)
         result = self.losses(batch.to(self.device), answers)
         self.optimiser.zero_grad()
         result["loss"].backward()
@@ -164,8 +164,10 @@ def main() -> None:
         while run.seconds < recipe.minutes * 60:
             window.append(run.advance())
             if run.seconds - reported >= REPORT_EVERY:
-                answered = [w for w in window if "answer" in w] or window
-                means = {key: sum(w[key] for w in answered) / len(answered) for key in answered[-1]}
+                means = {f"{kind}_{key}": sum(w[key] for w in part) / len(part)
+                         for kind in ("seen", "answered")
+                         if (part := [w for w in window if ("answer" in w) == (kind == "answered")])
+                         for key in part[0]}
                 report({"minutes": run.seconds / 60, "left": recipe.minutes - run.seconds / 60, "stage": run.stage.name,
                         "step": run.step, "samples": run.samples, "rate": run.rate(),
                         "per_second": (run.samples - samples) / (run.seconds - reported), **means})

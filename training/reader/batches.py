@@ -28,7 +28,7 @@ class Stage:
     """A part of the curriculum: for how long, on which grids (rows, columns of cells), with how long strings.
 
     `answers` is the share of batches that are answered; the others leave the language model out, cost half as much, and
-    teach the vision tower from the true characters of longer strings. `bare` is the share of batches whose prompt is
+    teach the vision tower from canvases filled with strings. `bare` is the share of batches whose prompt is
     cut down to the picture and the last tokens before the answer, which halves the work of the language model while
     it learns to copy.
     """
@@ -117,21 +117,21 @@ class Prompts:
 
 
 def draw_batch(seed: int, step: int, stage: Stage, size: int, prompts: Prompts,
-               dense: bool = False, held_out_strings: bool = False) -> Batch:
-    """Batch number `step` of a run: the same for the same seed, whatever came before. `dense` leaves out the shortest
-    strings."""
+               filled: bool = False, held_out_strings: bool = False) -> Batch:
+    """Batch number `step` of a run: the same for the same seed, whatever came before. `filled` pictures are
+    for vision alone."""
     rng = random.Random(f"{seed}/{step}")
     grid = rng.choice(stage.grids)
     # Strings of one batch are of similar length, so that little of an answer is padding.
     bands = [band for band in BANDS if band[0] * WIDEST <= grid[1] * CELL and band[0] <= stage.longest]
-    shortest, longest = rng.choice(bands[len(bands) // 2:] if dense else bands)
+    shortest, longest = rng.choice(bands)
     longest = min(longest, stage.longest)
     lines = [
         pictures.draw_line(rng, grid, longest, shortest=shortest, blank=rng.random() < 0.06, odd_sizes=stage.odd_sizes,
-                           smallest_type=stage.smallest_type, held_out_strings=held_out_strings)
+                           filled=filled, smallest_type=stage.smallest_type, held_out_strings=held_out_strings)
         for _ in range(size)]
     before, question = prompts.bare() if rng.random() < stage.bare else prompts.draw(rng)
-    answers = [prompts.answer(line.text) for line in lines]
+    answers = [prompts.answer("" if filled else line.text) for line in lines]
     wanted = max(map(len, answers))
     after = torch.full((size, len(question) + wanted - 1), prompts.padding)
     targets = torch.full((size, wanted), IGNORED)

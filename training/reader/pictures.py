@@ -4,6 +4,7 @@ A picture is drawn as a coverage mask on its canvas, turned and blurred a little
 multiple of 28, resized as Qwen2-VL's image processor would resize it.
 """
 
+import itertools
 import math
 import random
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from . import fonts, strings
 
 PATCH = 14
 CELL = 28
-SMALLEST_TYPE, LARGEST_TYPE = 14, 40
+SMALLEST_TYPE, LARGEST_TYPE = 18, 34
 MARGIN = 2
 
 
@@ -46,8 +47,12 @@ def _metrics(path: str) -> dict[str, tuple[float, float, float]]:
 
 def draw_line(rng: random.Random, grid: tuple[int, int], longest: int = strings.LONGEST, *, shortest: int = 1,
               held_out_strings: bool = False, held_out_fonts: bool = False, blank: bool = False,
-              odd_sizes: bool = True, smallest_type: int = SMALLEST_TYPE) -> Line:
-    """A picture whose processed form has `grid` (rows, columns) cells of 28 pixels."""
+              filled: bool = False, odd_sizes: bool = True, smallest_type: int = SMALLEST_TYPE,
+              largest_type: int = LARGEST_TYPE) -> Line:
+    """A picture whose processed form has `grid` (rows, columns) cells of 28 pixels.
+
+    A `filled` picture is covered with strings instead, for vision alone: it has no answer.
+    """
     rows, columns = grid
     height, width = rows * CELL, columns * CELL
     if odd_sizes and rng.random() < 0.2:
@@ -55,9 +60,11 @@ def draw_line(rng: random.Random, grid: tuple[int, int], longest: int = strings.
         height, width = height + rng.randint(-6, 13), width + rng.randint(-13, 13)
     if blank:
         mask, centres, text = Image.new("L", (width, height), 0), np.zeros((0, 2)), ""
+    elif filled:
+        mask, centres, text = _filled(rng, width, height, smallest_type)
     else:
         mask, centres, text = _printed(
-            rng, width, height, longest, shortest, held_out_strings, held_out_fonts, smallest_type)
+            rng, width, height, longest, shortest, held_out_strings, held_out_fonts, smallest_type, largest_type)
     pixels = _coloured(rng, mask)
     scale = np.array([columns * CELL / width, rows * CELL / height])
     return Line(text, pixels, grid, centres * scale)
@@ -72,18 +79,19 @@ def processed(line: Line) -> np.ndarray:
 
 
 def _printed(rng: random.Random, width: int, height: int, longest: int, shortest: int, held_out_strings: bool,
-             held_out_fonts: bool, smallest_type: int) -> tuple[Image.Image, np.ndarray, str]:
+             held_out_fonts: bool, smallest_type: int, largest_type: int) -> tuple[Image.Image, np.ndarray, str]:
     """Mask, centres [characters, 2] and text of a line that fits the canvas."""
-    path = rng.choice(fonts.faces(held_out_fonts))
-    face = _metrics(path)
-    while True:
-        text = strings.draw_string(rng, longest, held_out_strings, shortest)
+    for attempt in itertools.count():
+        path = rng.choice(fonts.faces(held_out_fonts))
+        face = _metrics(path)
+        # A narrow canvas may not hold the wanted length in any face.
+        text = strings.draw_string(rng, longest, held_out_strings, shortest if attempt < 20 else min(shortest, 3))
         text_width = sum(face[c][0] for c in text)
         tops, bottoms = min(face[c][1] for c in text), max(face[c][2] for c in text)
         fits = min((width - 2 * MARGIN) / text_width, (height - 2 * MARGIN) / max(bottoms - tops, 0.6))
         if fits >= smallest_type:
             break
-    largest = min(int(fits), LARGEST_TYPE)
+    largest = min(int(fits), largest_type)
     size = rng.randint(max(smallest_type, int(largest * 0.45)), largest)
 
     scratch = Image.new("L", (width + 2 * size, 3 * size), 0)
@@ -104,14 +112,54 @@ def _printed(rng: random.Random, width: int, height: int, longest: int, shortest
 
     mask = Image.new("L", (width, height), 0)
     mask.paste(ink, (x, y))
-    # Kerning is left out here: over sixteen characters it moves a centre by a pixel or two.
-    ends = np.cumsum([0.0] + [face[c][0] * size for c in text])
-    centres = np.stack([x - left + (ends[:-1] + ends[1:]) / 2, np.full(len(text), y - top - 0.33 * size)], axis=1)
+    centres = _centres(face, size, text, x - left, y - top)
     if angle:
         mask, centres = _turned(mask, centres, angle, x + text_width / 2, y + text_height / 2)
+    return _blurred(rng, mask, size), centres, text
+
+
+def _filled(rng: random.Random, width: int, height: int, smallest_type: int) -> tuple[Image.Image, np.ndarray, str]:
+    """Mask, centres [characters, 2] and text of as many strings, in one or two lines, as the canvas holds."""
+    path = rng.choice(fonts.faces(False))
+    face = _metrics(path)
+    lines = rng.randint(1, max(1, height // round(1.3 * smallest_type)))
+    size = rng.randint(smallest_type, max(smallest_type, min(LARGEST_TYPE, int(height / lines / 1.15))))
+    mask = Image.new("L", (width, height), 0)
+    brush, text, centres = ImageDraw.Draw(mask), "", []
+    slack = max(0.0, height - lines * 1.15 * size) / lines
+    for index in range(lines):
+        words, room = [], (width - 2 * MARGIN) / size
+        for _ in range(12):
+            word = strings.draw_string(rng, 12)
+            needed = sum(face[c][0] for c in word) + face[" "][0]
+            if needed <= room:
+                words.append(word)
+                room -= needed
+        line = " ".join(words)
+        x = MARGIN + rng.uniform(0, max(0.0, room * size))
+        y = (index + rng.random()) * slack + (index * 1.15 + 0.85) * size
+        brush.text((round(x), round(y)), line, font=_font(path, size), fill=255, anchor="ls")
+        centres.append(_centres(face, size, line, round(x), round(y)))
+        text += line
+    places = np.concatenate(centres)
+    if rng.random() < 0.4:
+        mask, places = _turned(mask, places, rng.uniform(-0.03, 0.03), width / 2, height / 2)
+    return _blurred(rng, mask, size), places, text
+
+
+def _centres(face: dict[str, tuple[float, float, float]], size: int, text: str, x: float, y: float) -> np.ndarray:
+    """[characters, 2]: the middle of every character of a line whose pen starts at (x, y).
+
+    Kerning is left out: over sixteen characters it moves a centre by a pixel or two.
+    """
+    ends = np.cumsum([0.0] + [face[c][0] * size for c in text])
+    return np.stack([x + (ends[:-1] + ends[1:]) / 2, np.full(len(text), y - 0.33 * size)], axis=1)
+
+
+def _blurred(rng: random.Random, mask: Image.Image, size: int) -> Image.Image:
     if rng.random() < 0.3:
-        mask = mask.filter(ImageFilter.GaussianBlur(rng.uniform(0.2, 0.03 * size + 0.1)))
-    return mask, centres, text
+        return mask.filter(ImageFilter.GaussianBlur(rng.uniform(0.2, 0.03 * size + 0.1)))
+    return mask
 
 
 def _turned(mask: Image.Image, centres: np.ndarray, angle: float, x: float, y: float) -> tuple[Image.Image, np.ndarray]:

@@ -28,6 +28,7 @@ def draw(each: int = 500, seed: int = 20_000) -> Iterator[Item]:
     strings   held-out strings in faces seen in training
     fonts     held-out strings in held-out families
     blank     empty pictures, a fifth as many
+    small     held-out strings in type smaller than any in training, a fifth as many
     beyond    held-out strings on canvases larger than any in training, a fifth as many
     """
     import io
@@ -39,7 +40,9 @@ def draw(each: int = 500, seed: int = 20_000) -> Iterator[Item]:
     trained = [(rows, columns) for rows in (1, 2) for columns in range(3, 9)]
     larger = [(rows, columns) for rows in (1, 2, 3) for columns in (9, 10, 12)]
     sets = (("strings", each, trained, {}), ("fonts", each, trained, {"held_out_fonts": True}),
-            ("blank", each // 5, trained, {"blank": True}), ("beyond", each // 5, larger, {}))
+            ("blank", each // 5, trained, {"blank": True}),
+            ("small", each // 5, trained, {"smallest_type": 13, "largest_type": pictures.SMALLEST_TYPE - 1}),
+            ("beyond", each // 5, larger, {}))
     for name, count, grids, options in sets:
         for index in range(count):
             rng = random.Random(f"{seed}/{name}/{index}")

@@ -20,7 +20,7 @@ def test_questions_survive_a_folder(tmp_path) -> None:
     drawn = list(testset.draw(each=5))
     testset.write(iter(drawn), tmp_path)
     assert list(testset.load(tmp_path)) == drawn
-    assert [item.set for item in drawn] == ["strings"] * 5 + ["fonts"] * 5 + ["blank", "beyond"]
+    assert [item.set for item in drawn] == ["strings"] * 5 + ["fonts"] * 5 + ["blank", "small", "beyond"]
 
 
 def test_answers_through_rest() -> None:

@@ -61,6 +61,11 @@ def test_a_blank_picture_has_no_characters() -> None:
         assert line.text == "" and len(line.centres) == 0
 
 
+def test_a_line_that_no_face_can_print_is_shortened() -> None:
+    rng = random.Random(2)
+    assert all(pictures.draw_line(rng, (1, 3), shortest=16).text for _ in range(3))
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_characters_stand_where_they_are_said_to(seed: int) -> None:
     for line in lines(seed):
@@ -70,8 +75,9 @@ def test_characters_stand_where_they_are_said_to(seed: int) -> None:
         assert len(line.centres) == len(line.text) and (np.diff(x) > 0).all()
 
 
-def test_slots_spell_the_line() -> None:
-    for line in lines(11):
+@pytest.mark.parametrize("filled", [False, True])
+def test_slots_spell_the_line(filled: bool) -> None:
+    for line in lines(11, filled=filled):
         rows, columns = line.grid
         found = batches.slots([line], line.grid)[0].reshape(rows, columns, 2, 2, -1)
         spelled = [i for i in found.transpose(1, 3, 0, 2, 4).flatten() if i]
