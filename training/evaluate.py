@@ -22,6 +22,7 @@ from reader import testset
 from reader.testset import Item
 
 MAX_TOKENS = 32
+COMMON = " .,:'&/%#+-()$£€"
 Answer = Callable[[Item], str]
 
 
@@ -114,6 +115,9 @@ def slices(item: Item) -> list[str]:
             names.append(item.set + ", canvas of two rows of cells")
         if len(item.answer) >= 11:
             names.append(item.set + ", 11 to 16 characters")
+        # Words, names, numbers and prices have none of these; most random mixtures of characters do.
+        rare = any(character not in COMMON and not character.isalnum() for character in item.answer)
+        names.append(item.set + (", with rare symbols" if rare else ", without rare symbols"))
     return names
 
 
