@@ -129,7 +129,7 @@ public final class KafkaRequestRoad implements RequestRoad {
                                 + " are taken; send a smaller or more strongly compressed file");
             }
         }
-        ModelRef model = board.serving(ask.model()).orElseThrow(() -> unserved(ask.model()));
+        ModelRef model = awaitServing(ask);
         List<PictureKey> keys = ask.pictures().stream()
                 .map(picture -> PictureKey.of(ask.tenant(), model, picture.limits(), picture.content()))
                 .toList();
@@ -215,6 +215,31 @@ public final class KafkaRequestRoad implements RequestRoad {
                 ErrorCode.STAGE_UNAVAILABLE,
                 "Kafka did not take request " + ask.requestId() + ": " + cause.getMessage() + "; try again later",
                 cause);
+    }
+
+    /**
+     * The revision to ask. A model that was served a moment ago is waited for as long as an instance may be silent: a stage that
+     * restarts, or routes on their way from one decoder to another, are no reason to refuse.
+     */
+    private ModelRef awaitServing(AskRequest ask) {
+        Instant end = Instant.now().plus(board.silence());
+        while (true) {
+            Optional<ModelRef> serving = board.serving(ask.model());
+            if (serving.isPresent()) {
+                return serving.get();
+            }
+            if (!board.everSeen(ask.model())
+                    || Instant.now().isAfter(end)
+                    || Instant.now().isAfter(ask.deadline())) {
+                throw unserved(ask.model());
+            }
+            try {
+                Thread.sleep(CHECK.toMillis());
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw new VlmException(ErrorCode.CANCELLED, "request " + ask.requestId() + " was interrupted", e);
+            }
+        }
     }
 
     private VlmException unserved(String model) {
