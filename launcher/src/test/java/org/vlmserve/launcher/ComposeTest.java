@@ -144,7 +144,9 @@ class ComposeTest {
                         .as(key)
                         .isNotNull()
                         .satisfies(set -> assertThat(set.text()).isEqualTo(value)));
-        assertThat(Objects.requireNonNull(environment.get("KAFKA_ADVERTISED_LISTENERS")).text()).endsWith("://broker:9092");
+        assertThat(Objects.requireNonNull(environment.get("KAFKA_ADVERTISED_LISTENERS"))
+                        .text())
+                .endsWith("://broker:9092");
 
         Collection<?> known = knownToKafka();
         environment.keySet().forEach(variable -> {

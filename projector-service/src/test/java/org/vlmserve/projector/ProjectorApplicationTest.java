@@ -34,7 +34,7 @@ class ProjectorApplicationTest {
         }
         assertThat(output)
                 .content()
-                .satisfies(log -> assertThat(log.lines().filter(line -> line.contains("\"ERROR\"")))
+                .satisfies(log -> assertThat(log.lines().filter(line -> line.contains("ERROR")))
                         .singleElement()
                         .asString()
                         .contains("BUNDLE_CORRUPT")

@@ -22,6 +22,7 @@ import org.apache.kafka.clients.consumer.AcknowledgeType;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.consumer.KafkaShareConsumer;
+import org.apache.kafka.common.errors.RetriableException;
 import org.apache.kafka.common.errors.WakeupException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -181,6 +182,9 @@ public final class JobQueue<J extends WireMessage> implements AutoCloseable {
                     try {
                         records = consumer.poll(POLL);
                     } catch (WakeupException e) {
+                        continue;
+                    } catch (RetriableException e) {
+                        log.warn("{} waits for Kafka: {}", topic, e.getMessage());
                         continue;
                     }
                     take(records);
@@ -390,6 +394,15 @@ public final class JobQueue<J extends WireMessage> implements AutoCloseable {
                     return taken;
                 } catch (WakeupException e) {
                     // close() woke this thread; the acknowledgement still has to go out.
+                } catch (RetriableException e) {
+                    log.warn(
+                            "{}-{} offset {}: {} did not get through; the job comes again: {}",
+                            topic,
+                            record.partition(),
+                            record.offset(),
+                            what,
+                            e.getMessage());
+                    return false;
                 }
             }
             return taken;
@@ -409,7 +422,7 @@ public final class JobQueue<J extends WireMessage> implements AutoCloseable {
                 ConsumerRecords<String, byte[]> records;
                 try {
                     records = consumer.poll(TICK);
-                } catch (WakeupException e) {
+                } catch (WakeupException | RetriableException e) {
                     continue;
                 }
                 boolean back = false;

@@ -93,7 +93,7 @@ public final class KafkaStatusBoard implements StatusBoard, AutoCloseable {
         Map<ModelRef, EnumMap<Stage, Instant>> stages = new HashMap<>();
         for (InstanceStatus status : live()) {
             for (ServedModel served : status.models()) {
-                if (status.ready() && served.model().model().equals(model)) {
+                if (takesWork(status, served) && served.model().model().equals(model)) {
                     stages.computeIfAbsent(served.model(), any -> new EnumMap<>(Stage.class))
                             .merge(status.stage(), served.importedAt(), (a, b) -> a.isAfter(b) ? a : b);
                 }
@@ -107,6 +107,12 @@ public final class KafkaStatusBoard implements StatusBoard, AutoCloseable {
                                         .orElse(Instant.MIN))
                         .thenComparing(revision -> revision.getKey().revision()))
                 .map(Map.Entry::getKey);
+    }
+
+    /** A decoder without a route is ready, but nothing could be sent to it: its group has not dealt the routes out yet. */
+    private static boolean takesWork(InstanceStatus status, ServedModel served) {
+        return status.ready()
+                && (status.stage() != Stage.DECODER || !served.routes().isEmpty());
     }
 
     @Override
@@ -143,7 +149,7 @@ public final class KafkaStatusBoard implements StatusBoard, AutoCloseable {
         Map<ModelRef, Set<Stage>> stages = new HashMap<>();
         for (InstanceStatus status : live()) {
             for (ServedModel served : status.models()) {
-                if (status.ready() && served.model().model().equals(model)) {
+                if (takesWork(status, served) && served.model().model().equals(model)) {
                     stages.computeIfAbsent(served.model(), any -> new HashSet<>())
                             .add(status.stage());
                 }

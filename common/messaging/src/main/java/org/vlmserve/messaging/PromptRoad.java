@@ -263,7 +263,12 @@ public final class PromptRoad implements AutoCloseable {
                 logConsumer) {
             promptConsumer.subscribe(List.of(Topics.prompts(model)), new Ownership());
             while (!closing) {
-                round();
+                try {
+                    round();
+                } catch (RetriableException e) {
+                    // The broker does not answer; what a round leaves undone the next one does.
+                    log.warn("the road of {} waits for Kafka: {}", model.model(), e.getMessage());
+                }
             }
             // Leaving the group moves the routes at once; what runs here stays here while this instance is alive.
             commit(true);
@@ -369,17 +374,14 @@ public final class PromptRoad implements AutoCloseable {
 
     /** Reads a picture that did not fit from the log again. What else stands there is dropped as a duplicate. */
     private void recall(Prompt prompt, PictureKey key) {
-        Map<Integer, Long> origin = spilled.remove(key);
-        if (origin == null) {
-            return;
-        }
-        prompt.recalledNanos.put(key, System.nanoTime());
-        origin.forEach((partition, offset) -> {
+        spilled.getOrDefault(key, Map.of()).forEach((partition, offset) -> {
             TopicPartition embeddings = new TopicPartition(embeddingsTopic, partition);
             if (logConsumer.assignment().contains(embeddings) && logConsumer.position(embeddings) > offset) {
                 logConsumer.seek(embeddings, offset);
             }
         });
+        spilled.remove(key);
+        prompt.recalledNanos.put(key, System.nanoTime());
     }
 
     /** Whether no other prompt that waits came before this one. */
@@ -535,6 +537,15 @@ public final class PromptRoad implements AutoCloseable {
     private void commit(boolean wait) {
         lastCommitNanos = System.nanoTime();
         Map<TopicPartition, OffsetAndMetadata> offsets = new HashMap<>();
+        try {
+            commit(wait, offsets);
+        } catch (RetriableException | CommitFailedException e) {
+            // The next owner reads a little more than it has to, and skips what has ended.
+            log.info("offsets of {} were not committed: {}", model.model(), e.getMessage());
+        }
+    }
+
+    private void commit(boolean wait, Map<TopicPartition, OffsetAndMetadata> offsets) {
         for (Route route : routes.values()) {
             TopicPartition partition = new TopicPartition(Topics.prompts(model), route.partition);
             if (!promptConsumer.assignment().contains(partition)) {
@@ -548,20 +559,15 @@ public final class PromptRoad implements AutoCloseable {
         if (offsets.isEmpty()) {
             return;
         }
-        try {
-            if (wait) {
-                promptConsumer.commitSync(offsets, KafkaClients.REQUEST_TIMEOUT);
-                committed(offsets);
-            } else {
-                promptConsumer.commitAsync(offsets, (done, error) -> {
-                    if (error == null) {
-                        committed(done);
-                    }
-                });
-            }
-        } catch (RetriableException | CommitFailedException e) {
-            // The next owner reads a little more than it has to, and skips what has ended.
-            log.info("offsets of {} were not committed: {}", model.model(), e.getMessage());
+        if (wait) {
+            promptConsumer.commitSync(offsets, KafkaClients.REQUEST_TIMEOUT);
+            committed(offsets);
+        } else {
+            promptConsumer.commitAsync(offsets, (done, error) -> {
+                if (error == null) {
+                    committed(done);
+                }
+            });
         }
     }
 

@@ -10,6 +10,7 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndTimestamp;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.RetriableException;
 import org.apache.kafka.common.errors.WakeupException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -55,7 +56,7 @@ final class TopicFollower implements AutoCloseable {
 
     private void run() {
         try (consumer) {
-            while (!closing && !assign()) {
+            while (!closing && !assigned()) {
                 Thread.sleep(100);
             }
             while (!closing) {
@@ -69,6 +70,15 @@ final class TopicFollower implements AutoCloseable {
         } catch (RuntimeException e) {
             failure = e;
             log.error("{} can no longer be read", topic, e);
+        }
+    }
+
+    private boolean assigned() {
+        try {
+            return assign();
+        } catch (RetriableException e) {
+            log.warn("{} cannot be read yet: {}", topic, e.getMessage());
+            return false;
         }
     }
 

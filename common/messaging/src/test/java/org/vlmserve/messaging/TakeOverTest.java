@@ -140,6 +140,11 @@ class TakeOverTest {
         Answered before = new Answered();
         requests.submit(Echo.ask(model, "first question", "a document"), before);
         before.text(SOON);
+        // Closed earlier, the prompt would count as unfinished and its picture would be read from the log again.
+        Await.until(
+                "the decoder has seen the end",
+                SOON,
+                () -> first.metrics.get("vlm.prompts.running").gauge().value() == 0);
         first.close();
         opened(Echo.Instance.decoder(model, new Echo.Decoder(4, Duration.ZERO)));
         Await.serving(road, model);

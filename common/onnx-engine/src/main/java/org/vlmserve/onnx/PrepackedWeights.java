@@ -54,9 +54,10 @@ final class PrepackedWeights {
                     options.addConfigEntry("session.save_external_prepacked_constant_initializers", "1");
                     options.addConfigEntry(
                             "session.optimized_model_external_initializers_file_name", GraphContract.WEIGHTS);
-                    options.addConfigEntry(
-                            "session.optimized_model_external_initializers_min_size_in_bytes", "1024");
-                    Sessions.environment().createSession(graph.toString(), options).close();
+                    options.addConfigEntry("session.optimized_model_external_initializers_min_size_in_bytes", "1024");
+                    Sessions.environment()
+                            .createSession(graph.toString(), options)
+                            .close();
                 }
                 if (!Files.exists(entry)) {
                     Files.move(partial, entry, StandardCopyOption.ATOMIC_MOVE);
@@ -84,7 +85,8 @@ final class PrepackedWeights {
         digest.update(model);
         Path weights = graph.resolveSibling(GraphContract.WEIGHTS);
         if (Files.exists(weights)) {
-            digest.update(text(Files.size(weights) + " " + Files.getLastModifiedTime(weights).toMillis()));
+            digest.update(text(Files.size(weights) + " "
+                    + Files.getLastModifiedTime(weights).toMillis()));
         }
         digest.update(text(Sessions.environment().getVersion() + " " + processor()));
         return HexFormat.of().formatHex(digest.digest(), 0, 16);

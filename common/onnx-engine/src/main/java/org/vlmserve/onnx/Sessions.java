@@ -2,7 +2,6 @@ package org.vlmserve.onnx;
 
 import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
-import ai.onnxruntime.OrtLoggingLevel;
 import ai.onnxruntime.OrtSession;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -23,8 +22,7 @@ final class Sessions {
 
     private static final Logger LOG = LoggerFactory.getLogger(Sessions.class);
 
-    private static final OrtEnvironment ENVIRONMENT =
-            OrtEnvironment.getEnvironment(OrtLoggingLevel.ORT_LOGGING_LEVEL_WARNING);
+    private static final OrtEnvironment ENVIRONMENT = Environment.create();
 
     /** Builds hold the read side; the end of the process takes the write side and keeps it. */
     private static final ReentrantReadWriteLock BUILDING = new ReentrantReadWriteLock();
@@ -66,7 +64,8 @@ final class Sessions {
                 Path cacheDirectory = options.cacheDirectory();
                 Path ready = cacheDirectory == null
                         ? graph
-                        : PrepackedWeights.prepare(graph, model, cacheDirectory, saving -> configure(saving, options, rowwise));
+                        : PrepackedWeights.prepare(
+                                graph, model, cacheDirectory, saving -> configure(saving, options, rowwise));
                 try (OrtSession.SessionOptions session = new OrtSession.SessionOptions()) {
                     configure(session, options, rowwise);
                     return ENVIRONMENT.createSession(ready.toString(), session);

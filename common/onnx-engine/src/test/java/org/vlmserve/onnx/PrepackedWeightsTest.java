@@ -52,15 +52,14 @@ class PrepackedWeightsTest {
         Path graph = TestGraphs.write(directory, TestGraphs.decoder());
         Path file = Files.writeString(directory.resolve("file"), "in the way");
         assertThatThrownBy(() -> logits(graph, file))
-                .isInstanceOfSatisfying(VlmException.class, e -> assertThat(e.code())
-                        .isEqualTo(ErrorCode.DISK_FULL))
+                .isInstanceOfSatisfying(
+                        VlmException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.DISK_FULL))
                 .hasMessageContaining(file.toString());
     }
 
     private static float[] logits(Path graph, @Nullable Path cache) {
         DecoderShape shape = TestGraphs.DECODER;
-        try (CausalDecoder decoder =
-                CausalDecoder.load(graph, shape, 1, 8, new EngineOptions(1, false, cache))) {
+        try (CausalDecoder decoder = CausalDecoder.load(graph, shape, 1, 8, new EngineOptions(1, false, cache))) {
             float[] embeds = TestGraphs.random(new SplittableRandom(1), 3 * shape.hidden());
             long[] positions = {0, 1, 2};
             return Objects.requireNonNull(
