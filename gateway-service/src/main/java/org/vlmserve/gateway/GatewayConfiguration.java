@@ -26,6 +26,7 @@ import org.vlmserve.gateway.http.Admission;
 import org.vlmserve.gateway.http.ApiKeys;
 import org.vlmserve.gateway.http.BodyReader;
 import org.vlmserve.gateway.http.ErrorResponses;
+import org.vlmserve.gateway.http.EventLoopWrites;
 import org.vlmserve.gateway.http.GatewayMetrics;
 import org.vlmserve.gateway.http.OnlyMethod;
 import org.vlmserve.gateway.http.RequestFilter;
@@ -141,6 +142,11 @@ class GatewayConfiguration {
     }
 
     @Bean
+    EventLoopWrites eventLoopWrites() {
+        return new EventLoopWrites();
+    }
+
+    @Bean
     HealthIndicator models(RequestRoad road) {
         return new ModelsHealth(road.status());
     }
@@ -148,7 +154,9 @@ class GatewayConfiguration {
     /** Frees what a reader holds that takes nothing any more, after its request was cancelled for a full buffer. */
     @Bean
     NettyServerCustomizer writeTimeout(StreamConfig config) {
-        return server -> server.doOnConnection(connection -> connection.addHandlerLast(
-                new WriteTimeoutHandler(config.writeTimeout().toMillis(), TimeUnit.MILLISECONDS)));
+        // Once a channel. Added to each request's connection it would come and go with requests, under the feet of
+        // answers that are written from other threads.
+        return server -> server.doOnChannelInit((observer, channel, address) -> channel.pipeline()
+                .addFirst(new WriteTimeoutHandler(config.writeTimeout().toMillis(), TimeUnit.MILLISECONDS)));
     }
 }
