@@ -10,7 +10,8 @@ import org.junit.jupiter.api.Timeout;
 class KeepAliveTest {
 
     private static final int REQUESTS = 300;
-    private static final String HELLO = "{\"model\":\"line-reader\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}";
+    private static final String HELLO =
+            "{\"model\":\"line-reader\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}";
 
     @Test
     @Timeout(300)

@@ -64,8 +64,7 @@ final class JavaCommand {
 
     /** Runs with the terminal of this process, in the directory of this process. */
     static int runHere(List<String> command, Home home) throws IOException, InterruptedException {
-        Path arguments =
-                home.run().resolve("here-" + ProcessHandle.current().pid() + ".args");
+        Path arguments = home.run().resolve("here-" + ProcessHandle.current().pid() + ".args");
         Process process = builder(shortened(command, arguments)).inheritIO().start();
         try {
             return process.waitFor();
