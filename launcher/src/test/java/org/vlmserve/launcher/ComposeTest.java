@@ -159,12 +159,18 @@ class ComposeTest {
     }
 
     private static Collection<?> knownToKafka() throws Exception {
+        Thread thread = Thread.currentThread();
+        ClassLoader before = thread.getContextClassLoader();
         try (var loader = ProgramSettings.classLoader(Program.BROKER)) {
+            // Kafka looks its default classes up there.
+            thread.setContextClassLoader(loader);
             Object definition = loader.loadClass("kafka.server.KafkaConfig")
                     .getMethod("configDef")
                     .invoke(null);
             Method names = definition.getClass().getMethod("names");
             return List.copyOf((Collection<?>) names.invoke(definition));
+        } finally {
+            thread.setContextClassLoader(before);
         }
     }
 
