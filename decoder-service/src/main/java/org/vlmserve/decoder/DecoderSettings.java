@@ -17,6 +17,11 @@ public record DecoderSettings(
         @DefaultValue("4096") int contextLength,
         @DefaultValue("256MB") DataSize pictureMemory) {
 
+    /** {@link #pictureMemory} in bytes. */
+    public long pictureBytes() {
+        return pictureMemory.toBytes();
+    }
+
     public DecoderConfig config() {
         return new DecoderConfig(slots, prefixSlots, prefillChunk, contextLength);
     }

@@ -13,6 +13,7 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.MDC;
 import org.vlmserve.families.bundle.BundleManifest;
 import org.vlmserve.families.prompt.PreparedPrompt;
 import org.vlmserve.families.prompt.PromptBuilder;
@@ -500,7 +501,9 @@ public final class DecoderStage implements PromptHandler, AutoCloseable {
             ending.run();
         } catch (RuntimeException e) {
             metrics.failures.increment();
-            log.error("the road did not take the end of request {}", requestId, e);
+            try (MDC.MDCCloseable ignored = MDC.putCloseable("answer_id", requestId)) {
+                log.error("the road did not take the end of request {}", requestId, e);
+            }
         }
     }
 
@@ -516,7 +519,9 @@ public final class DecoderStage implements PromptHandler, AutoCloseable {
                     cause);
         }
         // the caller is told no more than this, so the log has to keep the trace
-        log.error("request {} failed in the decoder of {}", requestId, ref.model(), cause);
+        try (MDC.MDCCloseable ignored = MDC.putCloseable("answer_id", requestId)) {
+            log.error("request {} failed in the decoder of {}", requestId, ref.model(), cause);
+        }
         return new VlmException(
                 ErrorCode.INTERNAL,
                 "the decoder failed on this request (" + cause.getClass().getSimpleName() + ")",

@@ -12,6 +12,7 @@ import org.vlmserve.protocol.PictureKey;
 final class Prefix {
 
     private final String tenant;
+    private final boolean causal;
     private final List<PictureKey> pictureKeys;
     private final int[] picture;
     private final int[] pictureRow;
@@ -23,6 +24,7 @@ final class Prefix {
     /** Empty as yet; {@link #extend} says how much of the prompt is in the cache. */
     Prefix(String tenant, PreparedPrompt prompt, List<PictureKey> pictureKeys) {
         this.tenant = tenant;
+        this.causal = prompt.prefill() == PreparedPrompt.Prefill.CAUSAL;
         this.pictureKeys = pictureKeys;
         this.picture = prompt.picture();
         this.pictureRow = prompt.pictureRow();
@@ -57,9 +59,12 @@ final class Prefix {
         length++;
     }
 
-    /** How many first positions of {@code wanted}'s prompt, of which none needs to be in a cache yet, this cache holds. */
+    /**
+     * How many first positions of {@code wanted}'s prompt, of which none needs to be in a cache yet, this cache holds. None
+     * where all of a prompt sees all of it: there each position depends on those behind it.
+     */
     int commonLength(Prefix wanted) {
-        if (!tenant.equals(wanted.tenant)) {
+        if (!causal || !wanted.causal || !tenant.equals(wanted.tenant)) {
             return 0;
         }
         int most = Math.min(length, wanted.promptLength());

@@ -38,7 +38,7 @@ final class ServedDecoder implements ServedStage {
         OnnxTokenModel model = OnnxTokenModel.load(bundle, settings.config(), engine);
         DecoderStage stage =
                 new DecoderStage(ref, model, prompts, bundle.manifest().generation(), settings.config(), meters);
-        return new ServedDecoder(bundle, model, stage, settings.pictureMemory().toBytes());
+        return new ServedDecoder(bundle, model, stage, settings.pictureBytes());
     }
 
     @Override

@@ -55,18 +55,14 @@ final class Slots {
         Prefix wanted = sequence.prefix();
         int source = -1;
         int reused = 0;
-        if (sequence.reusable()) {
-            for (int slot = 0; slot < held.length; slot++) {
-                Prefix candidate = held[slot];
-                int common = candidate == null
-                        ? 0
-                        : Math.min(
-                                candidate.commonLength(wanted),
-                                sequence.prompt().length() - 1);
-                if (common > reused) {
-                    source = slot;
-                    reused = common;
-                }
+        for (int slot = 0; slot < held.length; slot++) {
+            Prefix candidate = held[slot];
+            int common = candidate == null
+                    ? 0
+                    : Math.min(candidate.commonLength(wanted), sequence.prompt().length() - 1);
+            if (common > reused) {
+                source = slot;
+                reused = common;
             }
         }
         int slot = place(source, reused);

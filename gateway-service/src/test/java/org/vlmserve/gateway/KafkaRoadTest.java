@@ -34,7 +34,8 @@ class KafkaRoadTest {
             // As the stages do: a busy broker may need more than one attempt.
             await().atMost(Duration.ofSeconds(90))
                     .until(() -> road.prepare(List.of(MODEL)).isEmpty());
-            ServedModel served = new ServedModel(MODEL, List.of(), 0, 0, 1, 4096, Instant.ofEpochSecond(1));
+            ServedModel served = new ServedModel(
+                    MODEL, stage == Stage.DECODER ? List.of(0) : List.of(), 0, 0, 1, 4096, Instant.ofEpochSecond(1));
             reporter =
                     road.report(() -> new InstanceStatus(road.instance(), stage, true, Instant.now(), List.of(served)));
         }

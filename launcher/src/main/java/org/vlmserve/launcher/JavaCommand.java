@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 
 /** Starts programs on the JVM that runs the launcher. */
 final class JavaCommand {
@@ -37,26 +38,62 @@ final class JavaCommand {
 
     /** Runs in a session of its own, so that neither Ctrl-C nor the end of the terminal reaches it. */
     static Process startDetached(List<String> command, Home home, LogFile log) throws IOException {
-        List<String> detached = new ArrayList<>();
-        for (String wrapper : List.of("/usr/bin/setsid", "/usr/bin/nohup")) {
-            if (detached.isEmpty() && Files.isExecutable(Path.of(wrapper))) {
-                detached.add(wrapper);
-            }
-        }
-        detached.addAll(command);
-        return start(detached, home, log);
+        List<String> wrapper = Stream.of("/usr/bin/setsid", "/usr/bin/nohup")
+                .filter(tool -> Files.isExecutable(Path.of(tool)))
+                .limit(1)
+                .toList();
+        return start(wrapper, command, home, log);
     }
 
     static Process start(List<String> command, Home home, LogFile log) throws IOException {
+        return start(List.of(), command, home, log);
+    }
+
+    private static Process start(List<String> wrapper, List<String> command, Home home, LogFile log)
+            throws IOException {
         log.rotate();
-        ProcessBuilder builder = new ProcessBuilder(command)
+        List<String> words = new ArrayList<>(wrapper);
+        words.addAll(shortened(command, home.run().resolve(log.name() + ".args")));
+        return builder(words)
                 .directory(home.directory().toFile())
                 .redirectInput(new File("/dev/null"))
                 .redirectErrorStream(true)
-                .redirectOutput(log.path().toFile());
+                .redirectOutput(log.path().toFile())
+                .start();
+    }
+
+    /** Runs with the terminal of this process, in the directory of this process. */
+    static int runHere(List<String> command, Home home) throws IOException, InterruptedException {
+        Path arguments = home.run().resolve("here-" + ProcessHandle.current().pid() + ".args");
+        Process process = builder(shortened(command, arguments)).inheritIO().start();
+        try {
+            return process.waitFor();
+        } finally {
+            process.destroy();
+            Files.deleteIfExists(arguments);
+        }
+    }
+
+    private static ProcessBuilder builder(List<String> words) {
+        ProcessBuilder builder = new ProcessBuilder(words);
         // The tokenizer library would otherwise look for newer natives and count its uses.
         builder.environment().put("DJL_OFFLINE", "true");
         builder.environment().put("OPT_OUT_TRACKING", "true");
-        return builder.start();
+        return builder;
+    }
+
+    /**
+     * The same command with everything after {@code java} in an argument file. ONNX Runtime 1.29 matches a regular expression
+     * against the command line of its process, recursively: with a class path of 9,000 characters in it, loading a model
+     * overflows the stack and the process is gone without a word.
+     */
+    private static List<String> shortened(List<String> command, Path file) throws IOException {
+        Files.write(
+                file,
+                command.stream()
+                        .skip(1)
+                        .map(word -> "\"" + word.replace("\\", "\\\\").replace("\"", "\\\"") + "\"")
+                        .toList());
+        return List.of(command.getFirst(), "@" + file);
     }
 }

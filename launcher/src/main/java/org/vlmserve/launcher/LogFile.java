@@ -25,6 +25,11 @@ record LogFile(Path path) {
     private static final JsonMapper JSON = JsonMapper.builder().build();
     private static final int FOLLOW_MILLIS = 200;
 
+    /** Of the program, as in the file's name. */
+    String name() {
+        return path.getFileName().toString().replaceFirst("\\.log$", "");
+    }
+
     /** Keeps what the start before this one printed, under a name that ends in {@code .1}. */
     void rotate() throws IOException {
         if (Files.exists(path)) {

@@ -34,7 +34,13 @@ record RunningProgram(long pid, long startedAt, int port, int managementPort, St
         return ProcessHandle.of(pid)
                 .filter(ProcessHandle::isAlive)
                 .filter(process -> !isZombie(pid))
-                .filter(process -> Math.abs(startOf(process) - startedAt) <= START_TOLERANCE_MILLIS);
+                .filter(this::startedThen);
+    }
+
+    /** The system cannot always say when a process started, least of all when it has only just begun. */
+    private boolean startedThen(ProcessHandle process) {
+        long start = startOf(process);
+        return start == 0 || startedAt == 0 || Math.abs(start - startedAt) <= START_TOLERANCE_MILLIS;
     }
 
     /** Whether it ended and nobody collected it: with no init process to do so, it stays in the table for ever. */

@@ -272,14 +272,7 @@ public final class Vlm {
     }
 
     private int importCheckpoint(Command.Import command) throws IOException, InterruptedException {
-        Process process = new ProcessBuilder(JavaCommand.of(suite, Program.IMPORTER, List.of(), command.arguments()))
-                .inheritIO()
-                .start();
-        try {
-            return process.waitFor();
-        } finally {
-            process.destroy();
-        }
+        return JavaCommand.runHere(JavaCommand.of(suite, Program.IMPORTER, List.of(), command.arguments()), home);
     }
 
     private int ask(Command.Ask command) throws IOException, InterruptedException, Question.FailedAnswer {

@@ -9,6 +9,7 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.BeforeEach;
@@ -75,12 +76,12 @@ class ComposeTest {
     @Test
     void theImportWritesWhatTheStagesRead() {
         ContainerCommand command = ContainerCommand.parse(
-                "import-model", services.get("import-model").at("command").texts());
+                "import-model", service("import-model").at("command").texts());
         assertThat(command.others().get(0)).startsWith("/models/${VLM_MODEL");
         assertThat(command.others().get(1)).isEqualTo("/bundles/${VLM_MODEL}");
-        assertThat(services.get("import-model").at("volumes").texts())
+        assertThat(service("import-model").at("volumes").texts())
                 .containsExactly("./models:/models:ro", "bundles:/bundles");
-        assertThat(services.get("decoder").at("volumes").texts()).containsExactly("bundles:/bundles:ro");
+        assertThat(service("decoder").at("volumes").texts()).containsExactly("bundles:/bundles:ro");
     }
 
     @Test
@@ -91,11 +92,11 @@ class ComposeTest {
                     assertThat(services).as(name + " depends on").containsKey(other);
                     switch (dependency.at("condition").text()) {
                         case "service_healthy" ->
-                            assertThat(services.get(other).has("healthcheck") || ours(services.get(other)))
+                            assertThat(service(other).has("healthcheck") || ours(service(other)))
                                     .as(other + " can become healthy")
                                     .isTrue();
                         case "service_completed_successfully" ->
-                            assertThat(services.get(other).at("restart").text())
+                            assertThat(service(other).at("restart").text())
                                     .as(other + " is let end")
                                     .isEqualTo("no");
                         default -> throw new AssertionError(name + " waits for " + dependency.value());
@@ -117,7 +118,7 @@ class ComposeTest {
 
     @Test
     void theGatewayIsReachedWhereItListens() throws Exception {
-        Yaml gateway = services.get("gateway");
+        Yaml gateway = service("gateway");
         Yaml application = Yaml.documents(
                         ProgramSettings.ROOT.resolve("gateway-service/src/main/resources/application.yml"))
                 .getFirst();
@@ -130,7 +131,7 @@ class ComposeTest {
 
     @Test
     void theBrokerIsTheOneThatBinVlmStarts() throws Exception {
-        Yaml broker = services.get("broker");
+        Yaml broker = service("broker");
         Matcher version = Pattern.compile("<kafka.version>(.*)</kafka.version>")
                 .matcher(Files.readString(ProgramSettings.ROOT.resolve("pom.xml")));
         assertThat(version.find()).isTrue();
@@ -143,7 +144,9 @@ class ComposeTest {
                         .as(key)
                         .isNotNull()
                         .satisfies(set -> assertThat(set.text()).isEqualTo(value)));
-        assertThat(environment.get("KAFKA_ADVERTISED_LISTENERS").text()).endsWith("://broker:9092");
+        assertThat(Objects.requireNonNull(environment.get("KAFKA_ADVERTISED_LISTENERS"))
+                        .text())
+                .endsWith("://broker:9092");
 
         Collection<?> known = knownToKafka();
         environment.keySet().forEach(variable -> {
@@ -156,12 +159,22 @@ class ComposeTest {
     }
 
     private static Collection<?> knownToKafka() throws Exception {
+        Thread thread = Thread.currentThread();
+        ClassLoader before = thread.getContextClassLoader();
         try (var loader = ProgramSettings.classLoader(Program.BROKER)) {
+            // Kafka looks its default classes up there.
+            thread.setContextClassLoader(loader);
             Object definition = loader.loadClass("kafka.server.KafkaConfig")
                     .getMethod("configDef")
                     .invoke(null);
             Method names = definition.getClass().getMethod("names");
             return List.copyOf((Collection<?>) names.invoke(definition));
+        } finally {
+            thread.setContextClassLoader(before);
         }
+    }
+
+    private Yaml service(String name) {
+        return Objects.requireNonNull(services.get(name), name);
     }
 }

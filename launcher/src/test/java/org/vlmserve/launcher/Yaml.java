@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import org.yaml.snakeyaml.LoaderOptions;
@@ -45,7 +46,8 @@ record Yaml(String path, Object value) {
             if (!node.has(key)) {
                 throw new AssertionError(node.path + " has no " + key + ": " + node.value);
             }
-            node = new Yaml(node.path + "/" + key, ((Map<?, ?>) node.value).get(key));
+            Object child = Objects.requireNonNull(((Map<?, ?>) node.value).get(key), node.path + "/" + key);
+            node = new Yaml(node.path + "/" + key, child);
         }
         return node;
     }

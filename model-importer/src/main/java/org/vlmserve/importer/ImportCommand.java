@@ -22,7 +22,11 @@ public final class ImportCommand {
     private ImportCommand() {}
 
     public static void main(String[] args) {
-        System.exit(run(args, System.out, System.err, System.console() != null && System.console().isTerminal()));
+        System.exit(run(
+                args,
+                System.out,
+                System.err,
+                System.console() != null && System.console().isTerminal()));
     }
 
     /** @return the exit code */

@@ -21,6 +21,7 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.vlmserve.families.bundle.Bundle;
 import org.vlmserve.families.bundle.BundleManifest;
+import org.vlmserve.families.bundle.BundleReader;
 import org.vlmserve.families.bundle.BundleWriter;
 import org.vlmserve.families.checkpoint.CheckpointJson;
 import org.vlmserve.importer.checkpoint.CheckpointReader;
@@ -168,8 +169,9 @@ public final class Importer {
             }
         }
         progress.finishing();
-        BundleManifest manifest = BundleWriter.withRevision(directory, blueprint.manifest());
-        BundleWriter.write(directory, manifest);
+        BundleWriter.write(directory, BundleWriter.withRevision(directory, blueprint.manifest()));
+        // As every stage will read it: a manifest that they refuse must fail here.
+        BundleManifest manifest = BundleReader.read(directory).manifest();
         force(directory.resolve(Bundle.MANIFEST));
         try (Stream<Path> directories = Files.walk(directory)) {
             for (Path each : directories.filter(Files::isDirectory).toList()) {
@@ -233,7 +235,9 @@ public final class Importer {
         }
         if (e instanceof AccessDeniedException) {
             return new VlmException(
-                    ErrorCode.INVALID_REQUEST, parent + " may not be written (" + message + "); choose another place", e);
+                    ErrorCode.INVALID_REQUEST,
+                    parent + " may not be written (" + message + "); choose another place",
+                    e);
         }
         return new VlmException(ErrorCode.INTERNAL, "the bundle cannot be written: " + e, e);
     }

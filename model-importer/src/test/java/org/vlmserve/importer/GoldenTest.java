@@ -49,7 +49,8 @@ class GoldenTest {
     @MethodSource("checkpoints")
     void theEncoderGivesTheReferencesFeatures(GoldenCheckpoint checkpoint) {
         int seen = 0;
-        try (OnnxModel encoder = OnnxModel.load(bundle(checkpoint, Precision.FP32).encoderGraph(), OPTIONS)) {
+        try (OnnxModel encoder =
+                OnnxModel.load(bundle(checkpoint, Precision.FP32).encoderGraph(), OPTIONS)) {
             for (GoldenCase golden : checkpoint.cases()) {
                 if (golden.has("pixel_values")) {
                     assertThat(golden.pictures()).hasSize(1);
@@ -133,7 +134,10 @@ class GoldenTest {
                 decoding.decoder.decode(0, rows.length, embeds, positions, totals, together);
                 for (int slot = 0; slot < rows.length; slot++) {
                     float[] alone = decoding.step(
-                            3 + slot, rows[slot].promptTokens() + n, rows[slot], rows[slot].generatedIds()[n]);
+                            3 + slot,
+                            rows[slot].promptTokens() + n,
+                            rows[slot],
+                            rows[slot].generatedIds()[n]);
                     assertThat(together[slot]).containsExactly(alone);
                 }
             }
@@ -170,11 +174,13 @@ class GoldenTest {
             try (OnnxModel encoder = OnnxModel.load(bundle.encoderGraph(), OPTIONS);
                     OnnxModel projector = OnnxModel.load(bundle.projectorGraph(), OPTIONS)) {
                 Tensor features = features(encoder, golden);
-                assertThat(relativeError(features.toFloats(), golden.encoderOutput().floats()))
+                assertThat(relativeError(
+                                features.toFloats(), golden.encoderOutput().floats()))
                         .isLessThan(0.02);
                 Tensor embeddings = Objects.requireNonNull(
                         projector.run(Map.of(GraphContract.FEATURES, features)).get(GraphContract.EMBEDDINGS));
-                assertThat(relativeError(embeddings.toFloats(), golden.projectorOutput().floats()))
+                assertThat(relativeError(
+                                embeddings.toFloats(), golden.projectorOutput().floats()))
                         .isLessThan(0.03);
             }
         }
@@ -327,8 +333,7 @@ class GoldenTest {
             table.row(id, embed, 0);
             long[] position = {(long) length + golden.mropeDelta()};
             float[][] logits = new float[1][shape.vocabulary()];
-            decoder.decode(
-                    slot, 1, embed, new long[][] {position, position, position}, new int[] {length + 1}, logits);
+            decoder.decode(slot, 1, embed, new long[][] {position, position, position}, new int[] {length + 1}, logits);
             return logits[0];
         }
 

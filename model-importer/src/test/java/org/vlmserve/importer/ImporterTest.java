@@ -71,8 +71,7 @@ class ImporterTest {
     void theSameCheckpointHasTheSameRevision() throws IOException {
         for (Precision precision : Precision.values()) {
             Bundle first = importInto("first-" + precision, precision, false);
-            Bundle second = new Importer(
-                            new BundleStore(), Clock.fixed(Instant.ofEpochSecond(1), ZoneOffset.UTC))
+            Bundle second = new Importer(new BundleStore(), Clock.fixed(Instant.ofEpochSecond(1), ZoneOffset.UTC))
                     .run(
                             golden.directory(),
                             bundles.resolve("second-" + precision),
@@ -114,8 +113,7 @@ class ImporterTest {
                 return 1000;
             }
         };
-        assertFails(
-                ErrorCode.DISK_FULL, () -> importInto(full, "tiny"), "has 1000 bytes free", "the bundle needs ");
+        assertFails(ErrorCode.DISK_FULL, () -> importInto(full, "tiny"), "has 1000 bytes free", "the bundle needs ");
         assertThat(names(bundles)).isEmpty();
     }
 
@@ -126,8 +124,7 @@ class ImporterTest {
         BundleStore filling = new BundleStore() {
             @Override
             BundleFile create(Path file) throws IOException {
-                return new BundleFile(
-                        FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+                return new BundleFile(FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
                     @Override
                     public void write(ByteBuffer data, long offset) throws IOException {
                         if (left.addAndGet(-data.remaining()) < 0) {
@@ -232,7 +229,8 @@ class ImporterTest {
             assertThat(command(out, err, wrong.toArray(String[]::new))).isEqualTo(2);
             assertThat(err.toString(StandardCharsets.UTF_8)).contains(ImportCommand.USAGE);
         }
-        assertThat(command(out, err, checkpoint, target, "--force", "--precision=fp32")).isZero();
+        assertThat(command(out, err, checkpoint, target, "--force", "--precision=fp32"))
+                .isZero();
     }
 
     @Test
@@ -257,8 +255,7 @@ class ImporterTest {
     }
 
     private Bundle importInto(String name, Precision precision, boolean force) {
-        return new Importer()
-                .run(golden.directory(), bundles.resolve(name), precision, force, ProgressListener.SILENT);
+        return new Importer().run(golden.directory(), bundles.resolve(name), precision, force, ProgressListener.SILENT);
     }
 
     private Bundle importInto(BundleStore store, String name) {
@@ -283,14 +280,17 @@ class ImporterTest {
 
     private static void assertFails(ErrorCode code, ThrowingCallable call, String... parts) {
         assertThatThrownBy(call)
-                .isInstanceOfSatisfying(VlmException.class, e -> assertThat(e.code()).isEqualTo(code))
+                .isInstanceOfSatisfying(
+                        VlmException.class, e -> assertThat(e.code()).isEqualTo(code))
                 .message()
                 .contains(List.of(parts));
     }
 
     private static List<String> names(Path folder) throws IOException {
         try (Stream<Path> files = Files.list(folder)) {
-            return files.map(file -> String.valueOf(file.getFileName())).sorted().toList();
+            return files.map(file -> String.valueOf(file.getFileName()))
+                    .sorted()
+                    .toList();
         }
     }
 

@@ -17,7 +17,7 @@ public final class FeatureSliceHandler implements JobHandler<FeatureSlice> {
     @Override
     public void handle(FeatureSlice slice, JobContext context) {
         try (MDC.MDCCloseable ignored =
-                MDC.putCloseable("request", slice.envelope().requestId())) {
+                MDC.putCloseable("answer_id", slice.envelope().requestId())) {
             context.checkpoint();
             context.publish(stage.project(slice, context.waited()));
         }

@@ -5,13 +5,23 @@ import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 
 import com.tngtech.archunit.core.importer.ImportOption;
+import com.tngtech.archunit.core.importer.Location;
 import com.tngtech.archunit.junit.AnalyzeClasses;
 import com.tngtech.archunit.junit.ArchTest;
 import com.tngtech.archunit.lang.ArchRule;
 
 /** Who may use what. Whoever changes a rule here changes the architecture: {@code docs/architecture.md} says why. */
-@AnalyzeClasses(packages = "org.vlmserve", importOptions = ImportOption.DoNotIncludeTests.class)
+@AnalyzeClasses(packages = "org.vlmserve", importOptions = ArchitectureTest.MainCode.class)
 final class ArchitectureTest {
+
+    /** Neither test classes nor the jars of test classes that modules share. */
+    static final class MainCode implements ImportOption {
+
+        @Override
+        public boolean includes(Location location) {
+            return Predefined.DO_NOT_INCLUDE_TESTS.includes(location) && !location.contains("-tests.jar");
+        }
+    }
 
     private static final String SPRING = "org.springframework..";
     private static final String[] SERVICES = {
@@ -93,7 +103,7 @@ final class ArchitectureTest {
             .and()
             .haveSimpleNameNotEndingWith("Configuration")
             .and()
-            .haveSimpleNameNotEndingWith("Properties")
+            .haveSimpleNameNotEndingWith("Settings")
             .should()
             .dependOnClassesThat()
             .resideInAPackage(SPRING);

@@ -125,10 +125,12 @@ final class ChaosTest {
     void without_an_encoder_a_picture_gets_503_within_six_seconds_and_text_still_works() {
         suite.instance("vision-encoder").kill();
         Await.until("the silent encoder to be noticed", Duration.ofSeconds(7), () -> {
-            ChatClient.Reply reply = suite.client().ask(GoldenRequests.of(withPictures().getFirst()));
+            ChatClient.Reply reply =
+                    suite.client().ask(GoldenRequests.of(withPictures().getFirst()));
             return reply.status() == 503 && reply.errorCode().equals("stage_unavailable");
         });
-        ChatClient.Reply refused = suite.client().ask(GoldenRequests.of(withPictures().getFirst()));
+        ChatClient.Reply refused =
+                suite.client().ask(GoldenRequests.of(withPictures().getFirst()));
         assertThat(refused.body().at("/error/message").asString()).contains("vision-encoder");
     }
 

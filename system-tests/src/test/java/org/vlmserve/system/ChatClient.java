@@ -126,10 +126,7 @@ final class ChatClient {
         ArrayNode content =
                 request.putArray("messages").addObject().put("role", "user").putArray("content");
         for (Path picture : pictures) {
-            content.addObject()
-                    .put("type", "image_url")
-                    .putObject("image_url")
-                    .put("url", dataUrl(picture));
+            content.addObject().put("type", "image_url").putObject("image_url").put("url", dataUrl(picture));
         }
         content.addObject().put("type", "text").put("text", question);
         return request;

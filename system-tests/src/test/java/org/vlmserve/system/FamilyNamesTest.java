@@ -16,7 +16,8 @@ import org.junit.jupiter.api.Test;
 final class FamilyNamesTest {
 
     private static final Path ROOT = Path.of(System.getProperty("vlm.root"));
-    private static final Pattern NAMES = Pattern.compile("qwen|llava|paligemma|vicuna|siglip", Pattern.CASE_INSENSITIVE);
+    private static final Pattern NAMES =
+            Pattern.compile("qwen|llava|paligemma|vicuna|siglip", Pattern.CASE_INSENSITIVE);
 
     /** A package of a family, in any module, main or test; and this test. */
     private static final Pattern ALLOWED = Pattern.compile(
@@ -39,7 +40,9 @@ final class FamilyNamesTest {
                 }
             });
         }
-        assertThat(found).as("lines that name a model family outside its package").isEmpty();
+        assertThat(found)
+                .as("lines that name a model family outside its package")
+                .isEmpty();
     }
 
     private static boolean isProductSource(Path file) {

@@ -66,7 +66,9 @@ final class HostileInputTest {
         ChatClient.Reply reply = ask(blackPng(50_000, 50_000));
         assertThat(reply.status()).as("%s", reply.body()).isEqualTo(422);
         assertThat(reply.errorCode()).isEqualTo("picture_too_many_pixels");
-        assertThat(reply.body().at("/error/message").asString()).contains("50000").containsPattern("\\d{6,}");
+        assertThat(reply.body().at("/error/message").asString())
+                .contains("50000")
+                .containsPattern("\\d{6,}");
     }
 
     @Test
@@ -100,7 +102,8 @@ final class HostileInputTest {
     void a_url_to_a_private_address_is_refused() {
         for (String url : new String[] {
             "http://127.0.0.1/a.png", "http://localhost:9090/a.png", "http://[::1]/a.png", "http://2130706433/a.png",
-            "http://0x7f.1/a.png", "http://10.0.0.1/a.png", "http://169.254.169.254/latest/meta-data", "http://[::ffff:127.0.0.1]/a.png"
+            "http://0x7f.1/a.png", "http://10.0.0.1/a.png", "http://169.254.169.254/latest/meta-data",
+                    "http://[::ffff:127.0.0.1]/a.png"
         }) {
             ObjectNode request = ChatClient.request(MODEL, "What is it?");
             request.withArray("messages")
@@ -132,7 +135,9 @@ final class HostileInputTest {
         ChatClient.Reply reply = suite.client().ask(ChatClient.request("no-such-model", "Hello"));
         assertThat(reply.status()).isEqualTo(404);
         assertThat(reply.errorCode()).isEqualTo("model_not_found");
-        assertThat(reply.body().at("/error/message").asString()).contains("no-such-model").contains(MODEL);
+        assertThat(reply.body().at("/error/message").asString())
+                .contains("no-such-model")
+                .contains(MODEL);
     }
 
     @Test
@@ -162,7 +167,9 @@ final class HostileInputTest {
 
     private static Path anyPicture() throws IOException {
         try (var files = Files.list(PICTURES)) {
-            return files.filter(file -> file.toString().endsWith(".png")).findFirst().orElseThrow();
+            return files.filter(file -> file.toString().endsWith(".png"))
+                    .findFirst()
+                    .orElseThrow();
         }
     }
 

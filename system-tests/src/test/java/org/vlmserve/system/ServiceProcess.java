@@ -40,7 +40,8 @@ final class ServiceProcess implements AutoCloseable {
         try {
             Path arguments = SUITE.resolve(program + ".args");
             if (!Files.exists(arguments)) {
-                throw new IllegalStateException(arguments + " is missing: the launcher module puts it there at package");
+                throw new IllegalStateException(
+                        arguments + " is missing: the launcher module puts it there at package");
             }
             int managementPort = freePort();
             List<String> command = new ArrayList<>();
@@ -80,7 +81,8 @@ final class ServiceProcess implements AutoCloseable {
         Instant end = Instant.now().plus(limit);
         while (!ready()) {
             if (!process.isAlive()) {
-                throw new AssertionError(name + " died during start-up with " + process.exitValue() + ":\n" + logTail());
+                throw new AssertionError(
+                        name + " died during start-up with " + process.exitValue() + ":\n" + logTail());
             }
             if (Instant.now().isAfter(end)) {
                 throw new AssertionError(name + " was not ready within " + limit + ":\n" + logTail());

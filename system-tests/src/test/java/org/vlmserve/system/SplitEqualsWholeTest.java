@@ -13,13 +13,13 @@ import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.vlmserve.decoder.DecoderConfig;
 import org.vlmserve.families.bundle.Bundle;
+import org.vlmserve.importer.Precision;
 import org.vlmserve.messaging.AskRequest.PictureInput;
 import org.vlmserve.onnx.EngineOptions;
 import org.vlmserve.protocol.AnswerEvent;
 import org.vlmserve.protocol.ChatTurn;
 import org.vlmserve.protocol.PixelLimits;
 import org.vlmserve.protocol.Sampling;
-import org.vlmserve.importer.Precision;
 import org.vlmserve.testing.Goldens;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
@@ -39,7 +39,8 @@ final class SplitEqualsWholeTest {
         Map<String, Bundle> bundles = new LinkedHashMap<>();
         Goldens.find()
                 .checkpoints()
-                .forEach(checkpoint -> bundles.put(checkpoint.name(), Bundles.imported(checkpoint.directory(), Precision.INT8)));
+                .forEach(checkpoint ->
+                        bundles.put(checkpoint.name(), Bundles.imported(checkpoint.directory(), Precision.INT8)));
         Path shipped = Bundles.shippedCheckpoint();
         bundles.put(shipped.getFileName().toString(), Bundles.imported(shipped, Precision.INT8));
         List<Question> questions = questions();
@@ -49,8 +50,7 @@ final class SplitEqualsWholeTest {
                 for (Question question : questions) {
                     split.add(suite.client().askLater(request(bundle.getKey(), question)));
                 }
-                try (Whole whole = new Whole(
-                        bundle.getValue(), DecoderConfig.DEFAULTS, EngineOptions.ofThreads(1))) {
+                try (Whole whole = new Whole(bundle.getValue(), DecoderConfig.DEFAULTS, EngineOptions.ofThreads(1))) {
                     for (int i = 0; i < questions.size(); i++) {
                         ChatClient.Reply reply = split.get(i).join();
                         assertThat(reply.status()).as("%s", reply.body()).isEqualTo(200);
@@ -116,8 +116,8 @@ final class SplitEqualsWholeTest {
                 0,
                 Map.of(),
                 false);
-        ChatTurn turn = new ChatTurn(
-                "user", List.of(new ChatTurn.Picture(0), new ChatTurn.Text(question.text())), false);
+        ChatTurn turn =
+                new ChatTurn("user", List.of(new ChatTurn.Picture(0), new ChatTurn.Text(question.text())), false);
         PictureInput picture = new PictureInput(Files.readAllBytes(question.picture()), PixelLimits.NONE);
         return whole.answer(List.of(turn), List.of(picture), sampling).stream()
                 .filter(AnswerEvent.Token.class::isInstance)

@@ -3,7 +3,6 @@ package org.vlmserve.system;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -63,7 +62,8 @@ final class SuiteGoldenTest {
         JsonNode body = reply.body();
         assertThat(body.at("/usage/prompt_tokens").asInt()).isEqualTo(golden.promptTokens());
         assertThat(body.at("/usage/prompt_tokens_details/image_tokens").asInt()).isEqualTo(golden.pictureTokens());
-        assertThat(body.at("/usage/completion_tokens").asInt()).isEqualTo(golden.steps().size());
+        assertThat(body.at("/usage/completion_tokens").asInt())
+                .isEqualTo(golden.steps().size());
         assertThat(reply.text()).isEqualTo(golden.text());
         assertThat(body.at("/choices/0/finish_reason").asString()).isEqualTo(golden.finishReason());
         JsonNode tokens = body.at("/choices/0/logprobs/content");

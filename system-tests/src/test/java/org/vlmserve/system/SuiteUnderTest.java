@@ -74,8 +74,10 @@ final class SuiteUnderTest implements AutoCloseable {
     /** Ready stages are heard of by the gateway within a status interval or two. */
     private void awaitServing() {
         ChatClient client = client();
-        Await.until("all models to be listed by the gateway", READY, () -> client.models()
-                .containsAll(bundles.keySet()));
+        Await.until(
+                "all models to be listed by the gateway",
+                READY,
+                () -> client.models().containsAll(bundles.keySet()));
     }
 
     ChatClient client() {

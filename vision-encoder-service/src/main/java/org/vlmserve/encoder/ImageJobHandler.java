@@ -22,7 +22,7 @@ public final class ImageJobHandler implements JobHandler<ImageJob> {
     @Override
     public void handle(ImageJob job, JobContext context) {
         try (MDC.MDCCloseable ignored =
-                MDC.putCloseable("request", job.envelope().requestId())) {
+                MDC.putCloseable("answer_id", job.envelope().requestId())) {
             stage.encode(job, context.waited(), new EncoderOutput() {
                 @Override
                 public void checkpoint() {

@@ -8,7 +8,6 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.vlmserve.protocol.CancelRequest;
-import org.vlmserve.protocol.WireCodec;
 import org.vlmserve.protocol.error.VlmException;
 
 /**
@@ -30,13 +29,9 @@ public final class ControlListener implements AutoCloseable {
         this.follower = new TopicFollower(config, instance + "-control", Topics.CONTROL, BACK, this::read);
     }
 
-    private void read(ConsumerRecord<String, byte[]> record) {
+    private void read(ConsumerRecord<String, byte[]> record, boolean backlog) {
         try {
-            if (WireCodec.decode(record.value()) instanceof CancelRequest cancel) {
-                add(cancel.requestId());
-            } else {
-                log.warn("{} offset {} is no CancelRequest; left aside", record.topic(), record.offset());
-            }
+            add(Records.decode(record, CancelRequest.class).requestId());
         } catch (VlmException e) {
             // Every instance reads this topic, so none of them owns the record; its writer's request ends by deadline.
             log.warn("{} offset {}: {}", record.topic(), record.offset(), e.getMessage());

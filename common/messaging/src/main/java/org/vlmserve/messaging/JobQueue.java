@@ -22,6 +22,7 @@ import org.apache.kafka.clients.consumer.AcknowledgeType;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.consumer.KafkaShareConsumer;
+import org.apache.kafka.common.errors.RetriableException;
 import org.apache.kafka.common.errors.WakeupException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -29,7 +30,6 @@ import org.slf4j.LoggerFactory;
 import org.vlmserve.protocol.Envelope;
 import org.vlmserve.protocol.PictureFailed;
 import org.vlmserve.protocol.PictureKey;
-import org.vlmserve.protocol.WireCodec;
 import org.vlmserve.protocol.WireMessage;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
@@ -183,6 +183,9 @@ public final class JobQueue<J extends WireMessage> implements AutoCloseable {
                         records = consumer.poll(POLL);
                     } catch (WakeupException e) {
                         continue;
+                    } catch (RetriableException e) {
+                        log.warn("{} waits for Kafka: {}", topic, e.getMessage());
+                        continue;
                     }
                     take(records);
                 }
@@ -214,14 +217,7 @@ public final class JobQueue<J extends WireMessage> implements AutoCloseable {
             }
             J job;
             try {
-                WireMessage message = WireCodec.decode(record.value());
-                if (!kind.type.isInstance(message)) {
-                    throw new VlmException(
-                            ErrorCode.RECORD_UNREADABLE,
-                            "a " + message.getClass().getSimpleName() + " on " + topic + ", expected "
-                                    + kind.type.getSimpleName());
-                }
-                job = kind.type.cast(message);
+                job = Records.decode(record, kind.type);
             } catch (VlmException e) {
                 log.warn("{}-{} offset {}: {}", topic, record.partition(), record.offset(), e.getMessage());
                 count("vlm.jobs.failed", Tags.of("code", e.code().wireName()));
@@ -398,6 +394,15 @@ public final class JobQueue<J extends WireMessage> implements AutoCloseable {
                     return taken;
                 } catch (WakeupException e) {
                     // close() woke this thread; the acknowledgement still has to go out.
+                } catch (RetriableException e) {
+                    log.warn(
+                            "{}-{} offset {}: {} did not get through; the job comes again: {}",
+                            topic,
+                            record.partition(),
+                            record.offset(),
+                            what,
+                            e.getMessage());
+                    return false;
                 }
             }
             return taken;
@@ -417,7 +422,7 @@ public final class JobQueue<J extends WireMessage> implements AutoCloseable {
                 ConsumerRecords<String, byte[]> records;
                 try {
                     records = consumer.poll(TICK);
-                } catch (WakeupException e) {
+                } catch (WakeupException | RetriableException e) {
                     continue;
                 }
                 boolean back = false;

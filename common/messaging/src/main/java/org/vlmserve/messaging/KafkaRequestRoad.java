@@ -29,6 +29,7 @@ import java.util.stream.Collectors;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.RetriableException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -43,7 +44,6 @@ import org.vlmserve.protocol.PictureKey;
 import org.vlmserve.protocol.PromptJob;
 import org.vlmserve.protocol.ProtocolLimits;
 import org.vlmserve.protocol.Stage;
-import org.vlmserve.protocol.WireCodec;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 
@@ -116,6 +116,10 @@ public final class KafkaRequestRoad implements RequestRoad {
                     ErrorCode.DEADLINE_EXCEEDED,
                     "request " + ask.requestId() + " had to be answered by " + ask.deadline());
         }
+        Throwable broken = failure;
+        if (broken != null) {
+            throw new VlmException(ErrorCode.INTERNAL, "this gateway no longer reads answers", broken);
+        }
         for (int i = 0; i < ask.pictures().size(); i++) {
             int size = ask.pictures().get(i).content().length;
             if (size > ProtocolLimits.MAX_PICTURE_BYTES) {
@@ -125,7 +129,7 @@ public final class KafkaRequestRoad implements RequestRoad {
                                 + " are taken; send a smaller or more strongly compressed file");
             }
         }
-        ModelRef model = board.serving(ask.model()).orElseThrow(() -> unserved(ask.model()));
+        ModelRef model = awaitServing(ask);
         List<PictureKey> keys = ask.pictures().stream()
                 .map(picture -> PictureKey.of(ask.tenant(), model, picture.limits(), picture.content()))
                 .toList();
@@ -211,6 +215,31 @@ public final class KafkaRequestRoad implements RequestRoad {
                 ErrorCode.STAGE_UNAVAILABLE,
                 "Kafka did not take request " + ask.requestId() + ": " + cause.getMessage() + "; try again later",
                 cause);
+    }
+
+    /**
+     * The revision to ask. A model that was served a moment ago is waited for as long as an instance may be silent: a stage that
+     * restarts, or routes on their way from one decoder to another, are no reason to refuse.
+     */
+    private ModelRef awaitServing(AskRequest ask) {
+        Instant end = Instant.now().plus(board.silence());
+        while (true) {
+            Optional<ModelRef> serving = board.serving(ask.model());
+            if (serving.isPresent()) {
+                return serving.get();
+            }
+            if (!board.everSeen(ask.model())
+                    || Instant.now().isAfter(end)
+                    || Instant.now().isAfter(ask.deadline())) {
+                throw unserved(ask.model());
+            }
+            try {
+                Thread.sleep(CHECK.toMillis());
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw new VlmException(ErrorCode.CANCELLED, "request " + ask.requestId() + " was interrupted", e);
+            }
+        }
     }
 
     private VlmException unserved(String model) {
@@ -302,7 +331,11 @@ public final class KafkaRequestRoad implements RequestRoad {
     private void run() {
         try (answers) {
             while (!closing) {
-                assign();
+                try {
+                    assign();
+                } catch (RetriableException e) {
+                    log.warn("answers of a new model cannot be read yet: {}", e.getMessage());
+                }
                 if (answers.assignment().isEmpty()) {
                     Thread.sleep(POLL.toMillis());
                 } else {
@@ -331,12 +364,13 @@ public final class KafkaRequestRoad implements RequestRoad {
             followed.computeIfAbsent(model, any -> new CompletableFuture<>());
         }
         Set<TopicPartition> wanted = new HashSet<>(answers.assignment());
+        Set<TopicPartition> added = new HashSet<>();
         Map<CompletableFuture<Integer>, Integer> found = new HashMap<>();
         followed.forEach((model, partitions) -> {
             if (!partitions.isDone()) {
                 String topic = Topics.tokens(model);
                 var infos = answers.partitionsFor(topic);
-                infos.forEach(info -> wanted.add(new TopicPartition(topic, info.partition())));
+                infos.forEach(info -> added.add(new TopicPartition(topic, info.partition())));
                 if (!infos.isEmpty()) {
                     found.put(partitions, infos.size());
                 }
@@ -345,8 +379,7 @@ public final class KafkaRequestRoad implements RequestRoad {
         if (found.isEmpty()) {
             return;
         }
-        Set<TopicPartition> added = new HashSet<>(wanted);
-        added.removeAll(answers.assignment());
+        wanted.addAll(added);
         answers.assign(wanted);
         answers.seekToEnd(added);
         // Seeking is lazy: asking for the position makes the end the one of now, before any request is produced.
@@ -360,14 +393,7 @@ public final class KafkaRequestRoad implements RequestRoad {
             return;
         }
         try {
-            if (WireCodec.decode(record.value()) instanceof AnswerEvent event) {
-                request.read(event);
-            } else {
-                throw new VlmException(
-                        ErrorCode.RECORD_UNREADABLE,
-                        "record at " + record.topic() + "-" + record.partition() + " offset " + record.offset()
-                                + " is no answer");
-            }
+            request.read(Records.decode(record, AnswerEvent.class));
         } catch (VlmException e) {
             request.fail(e);
             request.tellStages();

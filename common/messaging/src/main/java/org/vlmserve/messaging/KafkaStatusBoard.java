@@ -21,7 +21,6 @@ import org.vlmserve.protocol.InstanceStatus;
 import org.vlmserve.protocol.InstanceStatus.ServedModel;
 import org.vlmserve.protocol.ModelRef;
 import org.vlmserve.protocol.Stage;
-import org.vlmserve.protocol.WireCodec;
 import org.vlmserve.protocol.error.VlmException;
 
 /**
@@ -59,7 +58,7 @@ public final class KafkaStatusBoard implements StatusBoard, AutoCloseable {
         this.follower = new TopicFollower(config, instance + "-status", Topics.STATUS, BACK, this::read);
     }
 
-    private void read(ConsumerRecord<String, byte[]> record) {
+    private void read(ConsumerRecord<String, byte[]> record, boolean backlog) {
         if (record.value() == null) {
             instances.remove(record.key());
             synchronized (signedOff) {
@@ -68,19 +67,14 @@ public final class KafkaStatusBoard implements StatusBoard, AutoCloseable {
             return;
         }
         try {
-            if (WireCodec.decode(record.value()) instanceof InstanceStatus status) {
-                long age = Math.max(0, System.currentTimeMillis() - record.timestamp());
-                boolean fresh = System.nanoTime() - startedNanos > silence.toNanos();
-                long heard =
-                        System.nanoTime() - (fresh ? 0 : Duration.ofMillis(age).toNanos());
-                for (ServedModel served : status.models()) {
-                    everSeen.add(served.model().model());
-                    lastHeardNanos.merge(new Served(status.stage(), served.model()), heard, Math::max);
-                }
-                instances.put(status.instance(), new Seen(status, heard));
-            } else {
-                log.warn("{} offset {} is no InstanceStatus; left aside", record.topic(), record.offset());
+            InstanceStatus status = Records.decode(record, InstanceStatus.class);
+            long age = backlog ? Math.max(0, System.currentTimeMillis() - record.timestamp()) : 0;
+            long heard = System.nanoTime() - Duration.ofMillis(age).toNanos();
+            for (ServedModel served : status.models()) {
+                everSeen.add(served.model().model());
+                lastHeardNanos.merge(new Served(status.stage(), served.model()), heard, Math::max);
             }
+            instances.put(status.instance(), new Seen(status, heard));
         } catch (VlmException e) {
             // An instance of another protocol version: it cannot serve us, so it counts as silent.
             log.warn("{} offset {} by {}: {}", record.topic(), record.offset(), record.key(), e.getMessage());
@@ -99,7 +93,7 @@ public final class KafkaStatusBoard implements StatusBoard, AutoCloseable {
         Map<ModelRef, EnumMap<Stage, Instant>> stages = new HashMap<>();
         for (InstanceStatus status : live()) {
             for (ServedModel served : status.models()) {
-                if (status.ready() && served.model().model().equals(model)) {
+                if (takesWork(status, served) && served.model().model().equals(model)) {
                     stages.computeIfAbsent(served.model(), any -> new EnumMap<>(Stage.class))
                             .merge(status.stage(), served.importedAt(), (a, b) -> a.isAfter(b) ? a : b);
                 }
@@ -113,6 +107,12 @@ public final class KafkaStatusBoard implements StatusBoard, AutoCloseable {
                                         .orElse(Instant.MIN))
                         .thenComparing(revision -> revision.getKey().revision()))
                 .map(Map.Entry::getKey);
+    }
+
+    /** A decoder without a route is ready, but nothing could be sent to it: its group has not dealt the routes out yet. */
+    private static boolean takesWork(InstanceStatus status, ServedModel served) {
+        return status.ready()
+                && (status.stage() != Stage.DECODER || !served.routes().isEmpty());
     }
 
     @Override
@@ -149,7 +149,7 @@ public final class KafkaStatusBoard implements StatusBoard, AutoCloseable {
         Map<ModelRef, Set<Stage>> stages = new HashMap<>();
         for (InstanceStatus status : live()) {
             for (ServedModel served : status.models()) {
-                if (status.ready() && served.model().model().equals(model)) {
+                if (takesWork(status, served) && served.model().model().equals(model)) {
                     stages.computeIfAbsent(served.model(), any -> new HashSet<>())
                             .add(status.stage());
                 }

@@ -38,6 +38,8 @@ final class PictureStore {
 
         private long lastArrivalNanos = System.nanoTime();
         private boolean dropped;
+        /** Where the first of its records stands in {@code embeddings}, by partition. */
+        private final Map<Integer, Long> origin = new LinkedHashMap<>();
 
         Entry(PictureKey key) {
             this.key = key;
@@ -76,7 +78,7 @@ final class PictureStore {
     private final LinkedHashMap<PictureKey, Entry> entries = new LinkedHashMap<>(16, 0.75f, true);
     private volatile long bytes;
 
-    /** @param limit bytes of rows to hold at most, unless waiting prompts need more */
+    /** @param limit bytes of rows to hold at most, unless the first waiting prompt needs more */
     PictureStore(long limit) {
         this.limit = limit;
     }
@@ -157,6 +159,25 @@ final class PictureStore {
                     "picture " + entry.key + " was laid out in " + entry.layout.embeddingRows()
                             + " rows, its slices count " + entry.shape[0]);
         }
+    }
+
+    /** Notes from where a picture could be read again. */
+    void cameFrom(PictureKey key, int partition, long offset) {
+        Entry entry = entries.get(key);
+        if (entry != null) {
+            entry.origin.merge(partition, offset, Math::min);
+        }
+    }
+
+    boolean overfull() {
+        return bytes > limit;
+    }
+
+    /** Lets go of a picture that is needed later. Returns from where it can be read again, by partition. */
+    Map<Integer, Long> spill(PictureKey key) {
+        Entry entry = entries.get(key);
+        drop(key);
+        return entry == null ? Map.of() : entry.origin;
     }
 
     /** Work on this picture was given up half-way. What has arrived stays: another request's slices may fill the rest. */

@@ -46,7 +46,6 @@ import org.vlmserve.protocol.PictureLayout;
 import org.vlmserve.protocol.PromptJob;
 import org.vlmserve.protocol.Stage;
 import org.vlmserve.protocol.StageTimes;
-import org.vlmserve.protocol.WireCodec;
 import org.vlmserve.protocol.WireMessage;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
@@ -100,6 +99,7 @@ public final class PromptRoad implements AutoCloseable {
         final AnswerLog log = new AnswerLog();
         final List<AnswerEvent.Token> tokens = new ArrayList<>();
         final Set<PictureKey> asked = new HashSet<>();
+        final Map<PictureKey, Long> recalledNanos = new HashMap<>();
         State state = State.WAITING;
         long completeNanos;
         int claim;
@@ -158,6 +158,9 @@ public final class PromptRoad implements AutoCloseable {
     private final Map<Integer, Route> routes = new TreeMap<>();
     /** All prompts that this instance knows and has not seen end, in the order in which they arrived here. */
     private final Map<String, Prompt> prompts = new LinkedHashMap<>();
+
+    /** Pictures of waiting prompts that did not fit: left in the log, and from where to read them again, by partition. */
+    private final Map<PictureKey, Map<Integer, Long>> spilled = new HashMap<>();
 
     private final Map<String, Boolean> ended = new LinkedHashMap<>() {
         @Override
@@ -260,7 +263,12 @@ public final class PromptRoad implements AutoCloseable {
                 logConsumer) {
             promptConsumer.subscribe(List.of(Topics.prompts(model)), new Ownership());
             while (!closing) {
-                round();
+                try {
+                    round();
+                } catch (RetriableException e) {
+                    // The broker does not answer; what a round leaves undone the next one does.
+                    log.warn("the road of {} waits for Kafka: {}", model.model(), e.getMessage());
+                }
             }
             // Leaving the group moves the routes at once; what runs here stays here while this instance is alive.
             commit(true);
@@ -308,7 +316,7 @@ public final class PromptRoad implements AutoCloseable {
                 guarded(prompt, () -> consider(prompt));
             }
         }
-        store.evict(neededPictures()::contains);
+        makeRoom();
         countStates();
         if (System.nanoTime() - lastCommitNanos > Duration.ofSeconds(1).toNanos()) {
             commit(false);
@@ -331,6 +339,59 @@ public final class PromptRoad implements AutoCloseable {
                 .filter(route -> route.phase == Phase.LIVE)
                 .map(route -> route.partition)
                 .toList();
+    }
+
+    /**
+     * Keeps to the byte budget: first what no prompt needs goes, then pictures of the prompts that came last. Those are
+     * read from the log again when their prompt's turn comes; the first waiting prompt always keeps its own.
+     */
+    private void makeRoom() {
+        Set<PictureKey> needed = neededPictures();
+        spilled.keySet().retainAll(needed);
+        store.evict(needed::contains);
+        if (!store.overfull()) {
+            return;
+        }
+        List<Prompt> waits = new ArrayList<>();
+        for (Prompt prompt : prompts.values()) {
+            if (prompt.state == State.WAITING) {
+                waits.add(prompt);
+            } else if (prompt.state == State.CLAIMED) {
+                waits.addFirst(prompt);
+            }
+        }
+        while (waits.size() > 1 && store.overfull()) {
+            Prompt last = waits.removeLast();
+            for (PromptJob.PictureRef picture : last.job.pictures()) {
+                PictureKey key = picture.key();
+                if (store.find(key) != null && waits.stream().noneMatch(earlier -> needs(earlier, key))) {
+                    spilled.put(key, store.spill(key));
+                    count("vlm.pictures.spilled", Tags.empty());
+                }
+            }
+        }
+    }
+
+    /** Reads a picture that did not fit from the log again. What else stands there is dropped as a duplicate. */
+    private void recall(Prompt prompt, PictureKey key) {
+        spilled.getOrDefault(key, Map.of()).forEach((partition, offset) -> {
+            TopicPartition embeddings = new TopicPartition(embeddingsTopic, partition);
+            if (logConsumer.assignment().contains(embeddings) && logConsumer.position(embeddings) > offset) {
+                logConsumer.seek(embeddings, offset);
+            }
+        });
+        spilled.remove(key);
+        prompt.recalledNanos.put(key, System.nanoTime());
+    }
+
+    /** Whether no other prompt that waits came before this one. */
+    private boolean isFirst(Prompt prompt) {
+        for (Prompt other : prompts.values()) {
+            if (other.state == State.WAITING) {
+                return other == prompt;
+            }
+        }
+        return false;
     }
 
     private Set<PictureKey> neededPictures() {
@@ -476,6 +537,15 @@ public final class PromptRoad implements AutoCloseable {
     private void commit(boolean wait) {
         lastCommitNanos = System.nanoTime();
         Map<TopicPartition, OffsetAndMetadata> offsets = new HashMap<>();
+        try {
+            commit(wait, offsets);
+        } catch (RetriableException | CommitFailedException e) {
+            // The next owner reads a little more than it has to, and skips what has ended.
+            log.info("offsets of {} were not committed: {}", model.model(), e.getMessage());
+        }
+    }
+
+    private void commit(boolean wait, Map<TopicPartition, OffsetAndMetadata> offsets) {
         for (Route route : routes.values()) {
             TopicPartition partition = new TopicPartition(Topics.prompts(model), route.partition);
             if (!promptConsumer.assignment().contains(partition)) {
@@ -489,20 +559,15 @@ public final class PromptRoad implements AutoCloseable {
         if (offsets.isEmpty()) {
             return;
         }
-        try {
-            if (wait) {
-                promptConsumer.commitSync(offsets, KafkaClients.REQUEST_TIMEOUT);
-                committed(offsets);
-            } else {
-                promptConsumer.commitAsync(offsets, (done, error) -> {
-                    if (error == null) {
-                        committed(done);
-                    }
-                });
-            }
-        } catch (RetriableException | CommitFailedException e) {
-            // The next owner reads a little more than it has to, and skips what has ended.
-            log.info("offsets of {} were not committed: {}", model.model(), e.getMessage());
+        if (wait) {
+            promptConsumer.commitSync(offsets, KafkaClients.REQUEST_TIMEOUT);
+            committed(offsets);
+        } else {
+            promptConsumer.commitAsync(offsets, (done, error) -> {
+                if (error == null) {
+                    committed(done);
+                }
+            });
         }
     }
 
@@ -525,13 +590,7 @@ public final class PromptRoad implements AutoCloseable {
         route.oldestPromptTime = Math.min(route.oldestPromptTime, record.timestamp());
         PromptJob job;
         try {
-            WireMessage message = WireCodec.decode(record.value());
-            if (!(message instanceof PromptJob prompt)) {
-                throw new VlmException(
-                        ErrorCode.RECORD_UNREADABLE,
-                        "a " + message.getClass().getSimpleName() + " on " + record.topic() + ", expected PromptJob");
-            }
-            job = prompt;
+            job = Records.decode(record, PromptJob.class);
         } catch (VlmException e) {
             unreadablePrompt(record, e);
             return;
@@ -582,16 +641,17 @@ public final class PromptRoad implements AutoCloseable {
         for (ConsumerRecord<String, byte[]> record : logConsumer.poll(wait)) {
             WireMessage message;
             try {
-                message = WireCodec.decode(record.value());
+                message = Records.decode(record);
             } catch (VlmException e) {
                 unreadableLog(record, e);
                 continue;
             }
             switch (message) {
                 case LayoutReady layout ->
-                    arrived(layout.picture(), () -> store.layout(layout.picture(), layout.layout()));
+                    arrived(record, layout.picture(), () -> store.layout(layout.picture(), layout.layout()));
                 case EmbeddingSlice slice ->
                     arrived(
+                            record,
                             slice.picture(),
                             () -> store.slice(
                                     slice.envelope(),
@@ -601,7 +661,7 @@ public final class PromptRoad implements AutoCloseable {
                                     slice.rows(),
                                     slice.times()));
                 case PictureFailed failed -> pictureFailed(failed);
-                case AnswerEvent event -> readAnswer(event);
+                case AnswerEvent event -> readAnswer(event, record.partition());
                 default ->
                     unreadableLog(
                             record,
@@ -626,9 +686,13 @@ public final class PromptRoad implements AutoCloseable {
         }
     }
 
-    private void arrived(PictureKey key, Runnable keep) {
+    private void arrived(ConsumerRecord<String, byte[]> record, PictureKey key, Runnable keep) {
+        if (spilled.containsKey(key)) {
+            return; // stays in the log until its prompt's turn
+        }
         try {
             keep.run();
+            store.cameFrom(key, record.partition(), record.offset());
         } catch (VlmException e) {
             store.drop(key);
             if (!key.equals(lastRefused)) {
@@ -675,10 +739,14 @@ public final class PromptRoad implements AutoCloseable {
         }
     }
 
-    private void readAnswer(AnswerEvent event) {
+    private void readAnswer(AnswerEvent event, int partition) {
         Prompt prompt = prompts.get(event.requestId());
         if (prompt == null) {
-            if (event instanceof AnswerEvent.Finished || event instanceof AnswerEvent.Failed) {
+            // Before a route is live this may be read again, then with its prompt known.
+            Route route = routes.get(partition);
+            if (route != null
+                    && route.phase == Phase.LIVE
+                    && (event instanceof AnswerEvent.Finished || event instanceof AnswerEvent.Failed)) {
                 ended.put(event.requestId(), true);
             }
             return;
@@ -794,7 +862,23 @@ public final class PromptRoad implements AutoCloseable {
      */
     private Optional<PictureKey> lacking(Prompt prompt, PromptJob.PictureRef picture) {
         PictureKey key = picture.key();
+        if (spilled.containsKey(key)) {
+            if (isFirst(prompt) && handler.freeSlots() > 0) {
+                recall(prompt, key);
+            }
+            return Optional.empty();
+        }
         PictureStore.Entry entry = store.find(key);
+        Long recalled = prompt.recalledNanos.get(key);
+        if (recalled != null) {
+            // Should the log have lost it meanwhile, it is sent again like any other.
+            long since = entry == null ? recalled : Math.max(recalled, entry.lastArrivalNanos());
+            if (System.nanoTime() - since < STALLED.toNanos()) {
+                return Optional.empty();
+            }
+            prompt.recalledNanos.remove(key);
+            return Optional.of(key);
+        }
         long quietSince = entry == null ? prompt.arrivedNanos : Math.max(prompt.arrivedNanos, entry.lastArrivalNanos());
         Duration quiet = Duration.ofNanos(System.nanoTime() - quietSince);
         // Without projectors nothing arrives; without encoders what was encoded still does.

@@ -117,8 +117,10 @@ final class RoadProducer implements AutoCloseable {
                     acknowledged.completeExceptionally(error);
                 }
             });
-        } catch (KafkaException | IllegalStateException e) {
-            // Thrown rather than reported when the producer is closed or the record cannot even be queued.
+        } catch (KafkaException | IllegalStateException | IllegalArgumentException e) {
+            // Thrown rather than reported when the producer is closed or the record cannot even be queued, as with a
+            // route
+            // below zero.
             acknowledged.completeExceptionally(e);
         }
         return acknowledged;

@@ -2,6 +2,7 @@ package org.vlmserve.messaging;
 
 import java.time.Duration;
 import java.time.Instant;
+import java.util.concurrent.CompletableFuture;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -21,6 +22,7 @@ public final class StatusReporter implements AutoCloseable {
     private final Supplier<InstanceStatus> source;
     private final Thread thread;
     private final Object turn = new Object();
+    private CompletableFuture<?> delivered = CompletableFuture.completedFuture(null);
     private boolean draining;
     private boolean closing;
 
@@ -55,15 +57,21 @@ public final class StatusReporter implements AutoCloseable {
     }
 
     private void report(boolean drained) {
+        if (!delivered.isDone()) {
+            // Kafka does not answer. Reports that pile up now would say later that all was well meanwhile.
+            return;
+        }
         InstanceStatus status = source.get();
         if (!status.instance().equals(instance)) {
             throw new IllegalStateException("status of instance " + status.instance() + " in process " + instance);
         }
         InstanceStatus report = new InstanceStatus(
                 instance, status.stage(), status.ready() && !drained, Instant.now(), status.models());
-        producer.send(report).exceptionally(error -> {
-            // A report that does not arrive is the silence that the others watch for.
-            log.warn("status report was not delivered: {}", error.toString());
+        delivered = producer.send(report).handle((done, error) -> {
+            if (error != null) {
+                // A report that does not arrive is the silence that the others watch for.
+                log.warn("status report was not delivered: {}", error.toString());
+            }
             return null;
         });
     }

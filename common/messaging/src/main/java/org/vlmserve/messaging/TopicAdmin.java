@@ -35,6 +35,9 @@ public final class TopicAdmin {
     private static final Duration WORK_RETENTION = Duration.ofMinutes(15);
     private static final Duration ANSWER_RETENTION = Duration.ofHours(24);
     private static final Duration DEAD_RETENTION = Duration.ofDays(7);
+    /** How long what the controller has confirmed may take to reach the brokers. */
+    private static final Duration SPREADING = Duration.ofSeconds(30);
+
     private static final int SMALL_RECORD_BYTES = 4 << 20;
 
     private final RoadConfig config;
@@ -57,7 +60,7 @@ public final class TopicAdmin {
                 checkBroker(admin, broker, wrong);
                 Map<String, NewTopic> wanted = topics(models);
                 create(admin, wanted);
-                checkTopics(admin, wanted, wrong);
+                wrong.addAll(checkCreated(admin, wanted));
                 if (wrong.isEmpty()) {
                     for (ModelRef model : models) {
                         group(admin, Topics.queueGroup(Topics.images(model)));
@@ -178,10 +181,29 @@ public final class TopicAdmin {
         }
     }
 
+    /** Topics that were created a moment ago may not be known to every broker yet, for one question or the other. */
+    private static List<String> checkCreated(Admin admin, Map<String, NewTopic> wanted)
+            throws ExecutionException, InterruptedException {
+        long until = System.nanoTime() + SPREADING.toNanos();
+        while (true) {
+            try {
+                List<String> wrong = new ArrayList<>();
+                checkTopics(admin, wanted, wrong);
+                return wrong;
+            } catch (ExecutionException e) {
+                if (!(e.getCause() instanceof UnknownTopicOrPartitionException) || System.nanoTime() > until) {
+                    throw e;
+                }
+                Thread.sleep(100);
+            }
+        }
+    }
+
     /** A topic that somebody created otherwise must still let the largest record through and agree on the routes. */
     private static void checkTopics(Admin admin, Map<String, NewTopic> wanted, List<String> wrong)
             throws ExecutionException, InterruptedException {
-        Map<String, TopicDescription> descriptions = describe(admin, wanted);
+        Map<String, TopicDescription> descriptions =
+                admin.describeTopics(wanted.keySet()).allTopicNames().get();
         Map<ConfigResource, Config> settings = admin.describeConfigs(wanted.keySet().stream()
                         .map(name -> new ConfigResource(ConfigResource.Type.TOPIC, name))
                         .toList())
@@ -218,22 +240,6 @@ public final class TopicAdmin {
         });
     }
 
-    /** Topics that were created a moment ago may not have reached every broker. */
-    private static Map<String, TopicDescription> describe(Admin admin, Map<String, NewTopic> wanted)
-            throws ExecutionException, InterruptedException {
-        long until = System.nanoTime() + KafkaClients.REQUEST_TIMEOUT.toNanos();
-        while (true) {
-            try {
-                return admin.describeTopics(wanted.keySet()).allTopicNames().get();
-            } catch (ExecutionException e) {
-                if (!(e.getCause() instanceof UnknownTopicOrPartitionException) || System.nanoTime() > until) {
-                    throw e;
-                }
-                Thread.sleep(50);
-            }
-        }
-    }
-
     /** Jobs that were queued before the first worker came count too, and locks are short. */
     private void group(Admin admin, String group) throws ExecutionException, InterruptedException {
         ConfigResource resource = new ConfigResource(ConfigResource.Type.GROUP, group);
@@ -256,6 +262,25 @@ public final class TopicAdmin {
                 .collect(Collectors.toList());
         if (!changes.isEmpty()) {
             admin.incrementalAlterConfigs(Map.of(resource, changes)).all().get();
+            awaitSettings(admin, resource, want);
+        }
+    }
+
+    /** The controller confirms before the brokers know: a worker that joined in between would begin at the latest job. */
+    private static void awaitSettings(Admin admin, ConfigResource resource, Map<String, String> want)
+            throws ExecutionException, InterruptedException {
+        long until = System.nanoTime() + SPREADING.toNanos();
+        while (true) {
+            Config present = describe(admin, resource);
+            if (want.entrySet().stream()
+                    .allMatch(setting -> setting.getValue().equals(value(present, setting.getKey())))) {
+                return;
+            }
+            if (System.nanoTime() > until) {
+                throw new ExecutionException(new org.apache.kafka.common.errors.TimeoutException(
+                        "settings of group " + resource.name() + " have not arrived"));
+            }
+            Thread.sleep(50);
         }
     }
 }

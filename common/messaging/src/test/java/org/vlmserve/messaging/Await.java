@@ -24,7 +24,7 @@ final class Await {
     static void serving(Road road, String model) throws InterruptedException {
         until(
                 model + " is served",
-                Duration.ofSeconds(40),
+                Duration.ofMinutes(2),
                 () -> road.status().serving(model).isPresent()
                         && routes(road, model) == TestBroker.config().routes());
     }

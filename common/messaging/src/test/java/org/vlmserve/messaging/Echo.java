@@ -345,7 +345,7 @@ final class Echo {
     }
 
     static AskRequest ask(String model, String question, String... pictures) {
-        return ask(model, "tenant", Duration.ofSeconds(60), question, pictures);
+        return ask(model, "tenant", Duration.ofMinutes(3), question, pictures);
     }
 
     static AskRequest ask(String model, String tenant, Duration deadline, String question, String... pictures) {

@@ -45,8 +45,7 @@ class PictureStoreTest {
         PromptHandler.ReadyPicture picture = store.ready(A).orElseThrow();
         assertThat(picture.embeddings().toFloats()).containsExactly(1, 2, 3, 4, 5, 6);
         assertThat(picture.embeddings().shape()).containsExactly(3, 2);
-        PictureStore.Entry entry = store.find(A);
-        assertThat(entry).isNotNull();
+        PictureStore.Entry entry = java.util.Objects.requireNonNull(store.find(A));
         assertThat(entry.times("r").project()).isEqualTo(Duration.ofMillis(2));
         assertThat(entry.times("another").project()).isZero();
     }

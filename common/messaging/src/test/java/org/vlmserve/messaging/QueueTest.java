@@ -27,7 +27,7 @@ import org.vlmserve.protocol.error.VlmException;
 /** Jobs that are slow, crash, hang or lose their worker. */
 class QueueTest {
 
-    private static final Duration SOON = Duration.ofSeconds(30);
+    private static final Duration SOON = Duration.ofSeconds(90);
 
     private final List<AutoCloseable> open = new ArrayList<>();
     private Road road;
@@ -79,14 +79,14 @@ class QueueTest {
         CyclicBarrier all = new CyclicBarrier(workers);
         opened(Echo.Instance.encoder(model, workers, (job, context) -> {
             // Passes only when every worker holds a job at the same time.
-            all.await(20, TimeUnit.SECONDS);
+            all.await(60, TimeUnit.SECONDS);
             Echo.encode(job, context);
         }));
         restOf(model);
         Await.serving(road, model);
         List<Answered> answers = new ArrayList<>();
         for (int i = 0; i < workers; i++) {
-            answers.add(ask(model, Duration.ofSeconds(60), "picture " + i));
+            answers.add(ask(model, Duration.ofMinutes(3), "picture " + i));
         }
         for (int i = 0; i < workers; i++) {
             assertThat(answers.get(i).text(SOON)).isEqualTo(Echo.answer("what", List.of("picture " + i)));
@@ -106,7 +106,7 @@ class QueueTest {
         Echo.Instance idle = opened(Echo.Instance.encoder(model, 1, slow));
         restOf(model);
         Await.serving(road, model);
-        assertThat(ask(model, Duration.ofSeconds(60), "large").text(SOON))
+        assertThat(ask(model, Duration.ofMinutes(3), "large").text(SOON))
                 .isEqualTo(Echo.answer("what", List.of("large")));
         assertThat(computed).hasValue(1);
         assertThat(idle.metrics.find("vlm.jobs.redelivered").counter()).isNull();
@@ -125,8 +125,8 @@ class QueueTest {
         }));
         restOf(model);
         Await.serving(road, model);
-        Answered poison = ask(model, Duration.ofSeconds(60), "poison");
-        Answered healthy = ask(model, Duration.ofSeconds(60), "healthy");
+        Answered poison = ask(model, Duration.ofMinutes(3), "poison");
+        Answered healthy = ask(model, Duration.ofMinutes(3), "healthy");
         assertThat(healthy.text(SOON)).isEqualTo(Echo.answer("what", List.of("healthy")));
         AnswerEvent.Failed failed = poison.failure(SOON);
         assertThat(failed.code()).isEqualTo(ErrorCode.POISONED);
@@ -142,11 +142,32 @@ class QueueTest {
         restOf(model);
         try (StageProcess process = StageProcess.start("encoder", model)) {
             Await.serving(road, model);
-            Answered answered = ask(model, Duration.ofSeconds(60), "a picture");
+            Answered answered = ask(model, Duration.ofMinutes(3), "a picture");
             process.awaitLine("computing");
             opened(Echo.Instance.encoder(model, 1, Echo::encode));
             process.kill();
             assertThat(answered.text(SOON)).isEqualTo(Echo.answer("what", List.of("a picture")));
+        }
+    }
+
+    @Test
+    void aJobThatKillsEachProcessIsPoisonedByTheNext() throws IOException, InterruptedException {
+        String model = "killer";
+        restOf(model);
+        try (StageProcess first = StageProcess.start("mortal-encoder", model);
+                StageProcess second = StageProcess.start("mortal-encoder", model);
+                StageProcess third = StageProcess.start("mortal-encoder", model)) {
+            Await.serving(road, model);
+            Answered answered = ask(model, Duration.ofMinutes(3), "killer");
+            for (StageProcess process : List.of(first, second, third)) {
+                assertThat(process.died(SOON)).isTrue();
+            }
+            AtomicInteger computed = new AtomicInteger();
+            opened(Echo.Instance.encoder(model, 1, (job, context) -> computed.incrementAndGet()));
+            assertThat(answered.failure(SOON).code()).isEqualTo(ErrorCode.POISONED);
+            assertThat(computed).hasValue(0);
+            assertThat(TestBroker.values(Topics.dead(Topics.images(Echo.model(model)))))
+                    .anyMatch(poisoned());
         }
     }
 
@@ -168,13 +189,13 @@ class QueueTest {
         Await.serving(road, model);
         Answered slow = new Answered();
         RequestRoad.Answer running = requests.submit(Echo.ask(model, "what", "slow"), slow);
-        assertThat(computing.await(20, TimeUnit.SECONDS)).isTrue();
+        assertThat(computing.await(60, TimeUnit.SECONDS)).isTrue();
         Answered never = new Answered();
         RequestRoad.Answer waiting = requests.submit(Echo.ask(model, "what", "waiting"), never);
         waiting.cancel();
         running.cancel();
         assertThat(stopped.await(5, TimeUnit.SECONDS)).isTrue();
-        assertThat(ask(model, Duration.ofSeconds(60), "next").text(SOON))
+        assertThat(ask(model, Duration.ofMinutes(3), "next").text(SOON))
                 .isEqualTo(Echo.answer("what", List.of("next")));
         assertThat(begun).containsExactlyInAnyOrder("slow", "next");
         assertThat(slow.heard() + never.heard()).isZero();
@@ -199,7 +220,7 @@ class QueueTest {
         opened(Echo.Instance.decoder(model, new Echo.Decoder(16, Duration.ZERO)));
         Await.serving(road, model);
         RequestRoad.Answer running = requests.submit(Echo.ask(model, "what", "one"), new Answered());
-        assertThat(computing.await(20, TimeUnit.SECONDS)).isTrue();
+        assertThat(computing.await(60, TimeUnit.SECONDS)).isTrue();
         running.cancel();
         assertThat(stopped.await(5, TimeUnit.SECONDS)).isTrue();
     }
@@ -220,7 +241,7 @@ class QueueTest {
         restOf(model);
         Await.serving(road, model);
         RequestRoad.Answer first = requests.submit(Echo.ask(model, "first", "shared"), new Answered());
-        assertThat(computing.await(20, TimeUnit.SECONDS)).isTrue();
+        assertThat(computing.await(60, TimeUnit.SECONDS)).isTrue();
         Answered second = new Answered();
         requests.submit(Echo.ask(model, "second", "shared"), second);
         first.cancel();
@@ -246,7 +267,7 @@ class QueueTest {
         assertThat(Duration.ofNanos(System.nanoTime() - start))
                 .isBetween(Duration.ofMillis(1900), Duration.ofSeconds(4));
         assertThat(stopped.await(5, TimeUnit.SECONDS)).isTrue();
-        assertThat(ask(model, Duration.ofSeconds(60), "quick").text(SOON))
+        assertThat(ask(model, Duration.ofMinutes(3), "quick").text(SOON))
                 .isEqualTo(Echo.answer("what", List.of("quick")));
     }
 
@@ -263,8 +284,8 @@ class QueueTest {
         }));
         restOf(model);
         Await.serving(road, model);
-        Answered answered = ask(model, Duration.ofSeconds(60), "a picture");
-        assertThat(computing.await(20, TimeUnit.SECONDS)).isTrue();
+        Answered answered = ask(model, Duration.ofMinutes(3), "a picture");
+        assertThat(computing.await(60, TimeUnit.SECONDS)).isTrue();
         opened(Echo.Instance.encoder(model, 1, Echo::encode));
         leaving.closeNow();
         assertThat(answered.text(SOON)).isEqualTo(Echo.answer("what", List.of("a picture")));

@@ -8,7 +8,10 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 
-/** A stage in a JVM of its own, to be killed: {@code encoder} hangs in its first job, {@code decoder} answers slowly. */
+/**
+ * A stage in a JVM of its own, to be killed: {@code encoder} hangs in its first job, {@code mortal-encoder} dies of it,
+ * {@code decoder} answers slowly.
+ */
 final class StageProcess implements AutoCloseable {
 
     private final Process process;
@@ -47,6 +50,11 @@ final class StageProcess implements AutoCloseable {
         } while (!line.equals(expected));
     }
 
+    /** Waits until the process has died by itself. */
+    boolean died(java.time.Duration atMost) throws InterruptedException {
+        return process.waitFor(atMost.toMillis(), java.util.concurrent.TimeUnit.MILLISECONDS);
+    }
+
     /** As {@code kill -9} does. */
     void kill() throws InterruptedException {
         process.destroyForcibly().waitFor();
@@ -64,6 +72,11 @@ final class StageProcess implements AutoCloseable {
                 Echo.Instance.encoder(model, 1, (job, context) -> {
                     System.out.println("computing");
                     Thread.sleep(Duration.ofHours(1));
+                });
+            case "mortal-encoder" ->
+                Echo.Instance.encoder(model, 1, (job, context) -> {
+                    // No hook runs, no socket is closed by us: the process is gone as after kill -9.
+                    Runtime.getRuntime().halt(137);
                 });
             case "decoder" -> Echo.Instance.decoder(model, new Echo.Decoder(4, Duration.ofMillis(100)));
             default -> throw new IllegalArgumentException(arguments[0]);

@@ -8,6 +8,8 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -20,7 +22,7 @@ import org.vlmserve.protocol.error.VlmException;
 /** Decoders that come, go and die while they answer. */
 class TakeOverTest {
 
-    private static final Duration SOON = Duration.ofSeconds(40);
+    private static final Duration SOON = Duration.ofSeconds(90);
     private static final Duration PACE = Duration.ofMillis(50);
     private static final String LONG =
             "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
@@ -138,6 +140,11 @@ class TakeOverTest {
         Answered before = new Answered();
         requests.submit(Echo.ask(model, "first question", "a document"), before);
         before.text(SOON);
+        // Closed earlier, the prompt would count as unfinished and its picture would be read from the log again.
+        Await.until(
+                "the decoder has seen the end",
+                SOON,
+                () -> first.metrics.get("vlm.prompts.running").gauge().value() == 0);
         first.close();
         opened(Echo.Instance.decoder(model, new Echo.Decoder(4, Duration.ZERO)));
         Await.serving(road, model);
@@ -163,6 +170,47 @@ class TakeOverTest {
         Answered tooLarge = new Answered();
         requests.submit(Echo.ask(model, "what", "c".repeat(300)), tooLarge);
         assertThat(tooLarge.failure(SOON).code()).isEqualTo(ErrorCode.OUT_OF_MEMORY);
+    }
+
+    @Test
+    void picturesThatDoNotFitWaitInTheLog() throws InterruptedException {
+        String model = "spill";
+        AtomicInteger encoded = new AtomicInteger();
+        opened(Echo.Instance.encoder(model, 1, (job, context) -> {
+            encoded.incrementAndGet();
+            Echo.encode(job, context);
+        }));
+        opened(Echo.Instance.projector(model, 1, Echo::project));
+        AtomicBoolean full = new AtomicBoolean(true);
+        Echo.Decoder decoder = new Echo.Decoder(1, Duration.ZERO) {
+            @Override
+            public int freeSlots() {
+                return full.get() ? 0 : super.freeSlots();
+            }
+        };
+        // Room for one picture of 200 rows of 8 bytes, while four wait.
+        Echo.Instance instance = opened(Echo.Instance.decoder(model, decoder, 2_000));
+        Await.serving(road, model);
+        List<String> pictures = List.of("a".repeat(200), "b".repeat(200), "c".repeat(200), "d".repeat(200));
+        List<Answered> answers = new ArrayList<>();
+        for (String picture : pictures) {
+            Answered answered = new Answered();
+            answers.add(answered);
+            requests.submit(Echo.ask(model, "what", picture), answered);
+        }
+        Await.until("three pictures are left in the log", SOON, () -> {
+            var spilled = instance.metrics.find("vlm.pictures.spilled").counter();
+            return spilled != null && spilled.count() >= 3;
+        });
+        Await.until(
+                "the store keeps to its budget",
+                SOON,
+                () -> instance.metrics.get("vlm.pictures.bytes").gauge().value() <= 2_000);
+        full.set(false);
+        for (int i = 0; i < pictures.size(); i++) {
+            assertThat(answers.get(i).text(SOON)).isEqualTo(Echo.answer("what", List.of(pictures.get(i))));
+        }
+        assertThat(encoded).hasValue(4);
     }
 
     @Test

@@ -26,7 +26,7 @@ import org.vlmserve.protocol.error.VlmException;
 @Execution(ExecutionMode.SAME_THREAD)
 class WholeWayTest {
 
-    private static final Duration SOON = Duration.ofSeconds(20);
+    private static final Duration SOON = Duration.ofSeconds(90);
     private static final String MODEL = "whole-way";
 
     private static final AtomicInteger encoded = new AtomicInteger();

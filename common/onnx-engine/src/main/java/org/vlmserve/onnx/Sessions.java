@@ -2,7 +2,6 @@ package org.vlmserve.onnx;
 
 import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
-import ai.onnxruntime.OrtLoggingLevel;
 import ai.onnxruntime.OrtSession;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -23,8 +22,7 @@ final class Sessions {
 
     private static final Logger LOG = LoggerFactory.getLogger(Sessions.class);
 
-    private static final OrtEnvironment ENVIRONMENT =
-            OrtEnvironment.getEnvironment(OrtLoggingLevel.ORT_LOGGING_LEVEL_WARNING);
+    private static final OrtEnvironment ENVIRONMENT = Environment.create();
 
     /** Builds hold the read side; the end of the process takes the write side and keeps it. */
     private static final ReentrantReadWriteLock BUILDING = new ReentrantReadWriteLock();
@@ -62,16 +60,16 @@ final class Sessions {
         }
         boolean rowwise = contains(model, RowwiseInt8Check.OPERATOR);
         return exclusive(() -> {
-            try (OrtSession.SessionOptions session = new OrtSession.SessionOptions()) {
-                session.setOptimizationLevel(OrtSession.SessionOptions.OptLevel.ALL_OPT);
-                if (options.threads() > 0) {
-                    session.setIntraOpNumThreads(options.threads());
+            try {
+                Path cacheDirectory = options.cacheDirectory();
+                Path ready = cacheDirectory == null
+                        ? graph
+                        : PrepackedWeights.prepare(
+                                graph, model, cacheDirectory, saving -> configure(saving, options, rowwise));
+                try (OrtSession.SessionOptions session = new OrtSession.SessionOptions()) {
+                    configure(session, options, rowwise);
+                    return ENVIRONMENT.createSession(ready.toString(), session);
                 }
-                session.addConfigEntry("session.intra_op.allow_spinning", options.spinning() ? "1" : "0");
-                if (rowwise) {
-                    RowwiseInt8Check.configure(session);
-                }
-                return ENVIRONMENT.createSession(graph.toString(), session);
             } catch (OrtException e) {
                 throw new VlmException(
                         ErrorCode.BUNDLE_CORRUPT,
@@ -82,18 +80,26 @@ final class Sessions {
         });
     }
 
+    private static void configure(OrtSession.SessionOptions session, EngineOptions options, boolean rowwise)
+            throws OrtException {
+        session.setOptimizationLevel(OrtSession.SessionOptions.OptLevel.ALL_OPT);
+        if (options.threads() > 0) {
+            session.setIntraOpNumThreads(options.threads());
+        }
+        session.addConfigEntry("session.intra_op.allow_spinning", options.spinning() ? "1" : "0");
+        if (rowwise) {
+            RowwiseInt8Check.configure(session);
+        }
+    }
+
     /** Runs {@code build} unless the process is ending; the end of the process waits for it. */
     static <T> T exclusive(Supplier<T> build) {
-<<<<<<< HEAD
         boolean allowed = BUILDING.readLock().tryLock();
         if (allowed && ending) {
             BUILDING.readLock().unlock();
             allowed = false;
         }
         if (!allowed) {
-=======
-        if (!BUILDING.readLock().tryLock()) {
->>>>>>> families
             throw new VlmException(ErrorCode.STAGE_UNAVAILABLE, "the process is ending; no session is built any more");
         }
         try {

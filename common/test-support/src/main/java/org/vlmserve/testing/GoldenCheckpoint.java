@@ -19,7 +19,7 @@ public final class GoldenCheckpoint {
         this.folder = folder;
     }
 
-    /** As {@code qwen2_vl}. */
+    /** The name of the family's folder: {@code model_type} in its configuration. */
     public String family() {
         return family;
     }

@@ -80,7 +80,7 @@ public final class Goldens {
         return found;
     }
 
-    /** Every checkpoint of one family, as {@code qwen2_vl}. */
+    /** @param family the name of its folder: {@code model_type} in its configuration */
     public List<GoldenCheckpoint> checkpoints(String family) {
         return checkpoints().stream().filter(c -> c.family().equals(family)).toList();
     }
@@ -135,7 +135,7 @@ public final class Goldens {
 
     private record Resizings(List<Resizing> cases) {}
 
-    /** What Qwen2-VL makes of a picture's size; without a result where it refuses. */
+    /** What a resize to whole cells makes of a picture's size; without a result where it refuses. */
     public record SmartResize(
             int height,
             int width,

@@ -47,7 +47,8 @@ final class Safetensors {
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
             long size = channel.size();
             if (size < Long.BYTES) {
-                throw unreadable(file, "it holds " + size + " bytes, expected at least the 8 of the header's length", null);
+                throw unreadable(
+                        file, "it holds " + size + " bytes, expected at least the 8 of the header's length", null);
             }
             MemorySegment mapped = channel.map(FileChannel.MapMode.READ_ONLY, 0, size, arena);
             long header = mapped.get(ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN), 0);
@@ -108,7 +109,11 @@ final class Safetensors {
             dims[i] = shape.get(i).asLong();
         }
         return new Entry(
-                name, node.path("dtype").asString(), dims, offsets.get(0).asLong(), offsets.get(1).asLong());
+                name,
+                node.path("dtype").asString(),
+                dims,
+                offsets.get(0).asLong(),
+                offsets.get(1).asLong());
     }
 
     private static boolean isSizes(JsonNode node) {

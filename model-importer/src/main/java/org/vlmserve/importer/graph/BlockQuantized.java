@@ -47,10 +47,8 @@ final class BlockQuantized {
                         if (bits == 4) {
                             value |= quantize(row[b * block + i + 1] * inverse, zero) << 4;
                         }
-                        out.set(
-                                ValueLayout.JAVA_BYTE,
-                                at + (long) b * blockBytes() + (long) i * bits / 8,
-                                (byte) value);
+                        out.set(ValueLayout.JAVA_BYTE, at + (long) b * blockBytes() + (long) i * bits / 8, (byte)
+                                value);
                     }
                 }
             }

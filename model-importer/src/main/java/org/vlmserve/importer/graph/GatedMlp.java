@@ -25,7 +25,9 @@ public final class GatedMlp {
         Value g = linear.apply(name + ".gate", x, gate, format);
         Value u = linear.apply(name + ".up", x, up, format);
         // x · sigmoid(1 · x) is silu.
-        Value silu = graph.microsoft(name + "/silu", "QuickGelu", g).with("alpha", 1f).output();
+        Value silu = graph.microsoft(name + "/silu", "QuickGelu", g)
+                .with("alpha", 1f)
+                .output();
         Value gated = graph.node(name + "/mul", "Mul", silu, u).output();
         return linear.apply(name + ".down", gated, down, format);
     }

@@ -39,7 +39,11 @@ public final class Linear {
         return switch (format) {
             case FP32 -> {
                 Value w = graph.weight(
-                        name + ".weight", ElementType.FLOAT, WeightData.transposed(weight), weight.columns(), weight.rows());
+                        name + ".weight",
+                        ElementType.FLOAT,
+                        WeightData.transposed(weight),
+                        weight.columns(),
+                        weight.rows());
                 yield graph.node(name + "/matmul", "MatMul", x, w).output();
             }
             case ROWWISE_INT8 -> rowwise(name, x, weight);
@@ -51,7 +55,8 @@ public final class Linear {
     /** {@link #apply} plus {@code bias} [N]. */
     public Value apply(String name, Value x, MatrixSource weight, MatrixSource bias, WeightFormat format) {
         Value product = apply(name, x, weight, format);
-        return graph.node(name + "/add", "Add", product, vector(name + ".bias", bias)).output();
+        return graph.node(name + "/add", "Add", product, vector(name + ".bias", bias))
+                .output();
     }
 
     /** A vector of the checkpoint, such as a bias or a norm's weight, as float [N]. */
@@ -70,7 +75,13 @@ public final class Linear {
                 weight.rows());
         Value s = graph.weight(name + ".scale", ElementType.FLOAT, WeightData.scales(scales), weight.rows());
         Value product = graph.microsoft(
-                        name + "/matmul", "MatMulIntegerToFloat", q.values(), w, graph.scalar(1), s, graph.unsignedByte(128))
+                        name + "/matmul",
+                        "MatMulIntegerToFloat",
+                        q.values(),
+                        w,
+                        graph.scalar(1),
+                        s,
+                        graph.unsignedByte(128))
                 .output();
         return graph.node(name + "/rescale", "Mul", product, q.scale()).output();
     }
@@ -81,11 +92,17 @@ public final class Linear {
         Value largest = graph.node(name + "/reduce_max", "ReduceMax", magnitude, graph.longs(-1))
                 .with("keepdims", 1)
                 .output();
-        Value m = graph.node(name + "/floor", "Max", largest, graph.floats(SMALLEST)).output();
-        Value scale = graph.node(name + "/scale", "Mul", m, graph.floats(1f / 127)).output();
+        Value m = graph.node(name + "/floor", "Max", largest, graph.floats(SMALLEST))
+                .output();
+        Value scale =
+                graph.node(name + "/scale", "Mul", m, graph.floats(1f / 127)).output();
         Value unit = graph.node(name + "/div", "Div", x, m).output();
         Value values = graph.node(
-                        name + "/quantize_linear", "QuantizeLinear", unit, graph.scalar(1f / 127), graph.unsignedByte(128))
+                        name + "/quantize_linear",
+                        "QuantizeLinear",
+                        unit,
+                        graph.scalar(1f / 127),
+                        graph.unsignedByte(128))
                 .output();
         return new Quantized(values, scale);
     }

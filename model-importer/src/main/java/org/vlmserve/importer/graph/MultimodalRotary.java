@@ -43,7 +43,7 @@ public final class MultimodalRotary {
 
     /**
      * Rounded where the reference rounds: the inverse frequency and the angle are floats (transformers 5.18,
-     * {@code modeling_qwen2_vl.py}, {@code compute_default_rope_parameters} and {@code forward}).
+     * {@code compute_default_rope_parameters} and {@code forward} of the rotary embedding in the family's modeling file).
      */
     private static MatrixSource table(int headDim, double theta, int length, boolean sine) {
         float[] inverse = new float[headDim / 2];

@@ -156,7 +156,8 @@ public final class OnnxGraph {
         TensorShapeProto.Builder shape = TensorShapeProto.newBuilder();
         for (Axis axis : axes) {
             TensorShapeProto.Dimension.Builder dimension = TensorShapeProto.Dimension.newBuilder();
-            shape.addDim(axis.symbol() == null ? dimension.setDimValue(axis.size()) : dimension.setDimParam(axis.symbol()));
+            shape.addDim(
+                    axis.symbol() == null ? dimension.setDimValue(axis.size()) : dimension.setDimParam(axis.symbol()));
         }
         TypeProto.Tensor.Builder tensor =
                 TypeProto.Tensor.newBuilder().setElemType(type.number()).setShape(shape);
@@ -174,19 +175,22 @@ public final class OnnxGraph {
 
         private Node(String domain, String name, String operator, Value... inputs) {
             this.name = name;
-            this.node = NodeProto.newBuilder().setDomain(domain).setOpType(operator).setName(name);
+            this.node =
+                    NodeProto.newBuilder().setDomain(domain).setOpType(operator).setName(name);
             for (Value input : inputs) {
                 node.addInput(input.name());
             }
         }
 
         public Node with(String attribute, long value) {
-            node.addAttribute(attribute(attribute, AttributeProto.AttributeType.INT).setI(value));
+            node.addAttribute(
+                    attribute(attribute, AttributeProto.AttributeType.INT).setI(value));
             return this;
         }
 
         public Node with(String attribute, float value) {
-            node.addAttribute(attribute(attribute, AttributeProto.AttributeType.FLOAT).setF(value));
+            node.addAttribute(
+                    attribute(attribute, AttributeProto.AttributeType.FLOAT).setF(value));
             return this;
         }
 

@@ -18,7 +18,8 @@ public final class RmsNorm {
 
     /** x [.., H] → [.., H]. */
     public Value apply(String name, Value x, MatrixSource weight) {
-        return graph.node(name + "/rms_norm", "SimplifiedLayerNormalization", x, linear.vector(name + ".weight", weight))
+        return graph.node(
+                        name + "/rms_norm", "SimplifiedLayerNormalization", x, linear.vector(name + ".weight", weight))
                 .with("epsilon", epsilon)
                 .with("axis", -1)
                 .with("stash_type", 1)

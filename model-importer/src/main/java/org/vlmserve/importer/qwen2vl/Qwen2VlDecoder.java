@@ -46,8 +46,8 @@ final class Qwen2VlDecoder {
 
         Value residual = graph.input(
                 GraphContract.INPUTS_EMBEDS, ElementType.FLOAT, Axis.of("B"), Axis.of("S"), Axis.of(hidden));
-        Value positions = graph.input(
-                GraphContract.POSITION_IDS, ElementType.INT64, Axis.of(3), Axis.of("B"), Axis.of("S"));
+        Value positions =
+                graph.input(GraphContract.POSITION_IDS, ElementType.INT64, Axis.of(3), Axis.of("B"), Axis.of("S"));
         Value rows = graph.input(GraphContract.ROWS, ElementType.INT64, Axis.of("M"));
         MultimodalRotary rotary = new MultimodalRotary(
                 graph, positions, text.mropeSection(), text.headDim(), text.ropeTheta(), text.contextLength());
@@ -96,10 +96,7 @@ final class Qwen2VlDecoder {
             Value o = linear.apply(
                     layer + ".attn.o", attended, tensors.text(from + "o_proj.weight", hidden, queries), format);
             Normalized second = norm.applyAfter(
-                    layer + ".mlp_norm",
-                    residual,
-                    o,
-                    tensors.text(layer + ".post_attention_layernorm.weight", hidden));
+                    layer + ".mlp_norm", residual, o, tensors.text(layer + ".post_attention_layernorm.weight", hidden));
             residual = second.residual();
             delta = mlp.apply(
                     layer + ".mlp",
@@ -121,6 +118,8 @@ final class Qwen2VlDecoder {
     private static Value select(OnnxGraph graph, String name, Value x, int width, Value rows) {
         Value flat = graph.node(name + "/flatten", "Reshape", x, graph.longs(-1, width))
                 .output();
-        return graph.node(name + "/gather", "Gather", flat, rows).with("axis", 0).output();
+        return graph.node(name + "/gather", "Gather", flat, rows)
+                .with("axis", 0)
+                .output();
     }
 }

@@ -37,8 +37,8 @@ final class Qwen2VlEncoder {
         LayerNorm norm = new LayerNorm(graph, linear, vision.layerNormEps());
         WeightFormat format = policy.format(Role.ENCODER);
 
-        Value pixels = graph.input(
-                GraphContract.PIXEL_VALUES, ElementType.FLOAT, Axis.of("N"), Axis.of(vision.patchWidth()));
+        Value pixels =
+                graph.input(GraphContract.PIXEL_VALUES, ElementType.FLOAT, Axis.of("N"), Axis.of(vision.patchWidth()));
         PatchAttention attention = new PatchAttention(graph, vision.heads(), vision.headDim());
         // A convolution whose stride is its kernel, on patches that are cut already, is a matrix product.
         Value patches = linear.apply(
@@ -105,10 +105,7 @@ final class Qwen2VlEncoder {
                     .with("alpha", QUICK_GELU)
                     .output();
             delta = linear.apply(
-                    block + ".mlp.fc2",
-                    activated,
-                    tensors.vision(block + ".mlp.fc2.weight", width, mlp),
-                    format);
+                    block + ".mlp.fc2", activated, tensors.vision(block + ".mlp.fc2.weight", width, mlp), format);
             deltaBias = linear.vector(block + ".mlp.fc2.bias", tensors.vision(block + ".mlp.fc2.bias", width));
         }
         Value biased = graph.node("features/bias", "Add", delta, deltaBias).output();

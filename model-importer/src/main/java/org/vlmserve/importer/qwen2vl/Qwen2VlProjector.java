@@ -37,8 +37,8 @@ final class Qwen2VlProjector {
                         tensors.vision("merger.ln_q.bias", width));
         Value groups = graph.node("merger/group", "Reshape", rows, graph.longs(-1, merged))
                 .output();
-        Value hidden = linear.apply(
-                "merger.mlp.0", groups, tensors.vision("merger.mlp.0.weight", merged, merged), format);
+        Value hidden =
+                linear.apply("merger.mlp.0", groups, tensors.vision("merger.mlp.0.weight", merged, merged), format);
         Value activated = graph.microsoft(
                         "merger/gelu",
                         "BiasGelu",

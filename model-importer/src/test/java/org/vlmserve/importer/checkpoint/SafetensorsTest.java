@@ -68,8 +68,7 @@ class SafetensorsTest {
         Files.delete(directory.resolve("two.safetensors"));
         assertUnreadable(() -> CheckpointReader.open(directory), "two.safetensors", "is missing");
         Files.writeString(
-                directory.resolve("model.safetensors.index.json"),
-                "{\"weight_map\":{\"a\":\"../one.safetensors\"}}");
+                directory.resolve("model.safetensors.index.json"), "{\"weight_map\":{\"a\":\"../one.safetensors\"}}");
         assertUnreadable(() -> CheckpointReader.open(directory), "index.json", "'../one.safetensors'");
         Files.writeString(directory.resolve("model.safetensors.index.json"), "{]");
         assertUnreadable(() -> CheckpointReader.open(directory), "index.json", "no JSON index");

@@ -50,10 +50,17 @@ class BlocksTest {
     /** K = 70 and 33 fill no block; N = 17 and 5 no register. */
     @ParameterizedTest
     @CsvSource({
-        "FP32, 64, 48, 1e-6", "FP32, 70, 17, 1e-6",
-        "ROWWISE_INT8, 64, 48, 0.015", "ROWWISE_INT8, 70, 17, 0.015", "ROWWISE_INT8, 33, 5, 0.02",
-        "BLOCK_INT8, 64, 48, 0.015", "BLOCK_INT8, 70, 17, 0.015", "BLOCK_INT8, 33, 5, 0.02",
-        "BLOCK_INT4, 64, 48, 0.13", "BLOCK_INT4, 70, 17, 0.13", "BLOCK_INT4, 320, 96, 0.1"
+        "FP32, 64, 48, 1e-6",
+        "FP32, 70, 17, 1e-6",
+        "ROWWISE_INT8, 64, 48, 0.015",
+        "ROWWISE_INT8, 70, 17, 0.015",
+        "ROWWISE_INT8, 33, 5, 0.02",
+        "BLOCK_INT8, 64, 48, 0.015",
+        "BLOCK_INT8, 70, 17, 0.015",
+        "BLOCK_INT8, 33, 5, 0.02",
+        "BLOCK_INT4, 64, 48, 0.13",
+        "BLOCK_INT4, 70, 17, 0.13",
+        "BLOCK_INT4, 320, 96, 0.1"
     })
     void everyFormatIsNearTheExactProduct(WeightFormat format, int k, int n, double tolerance) throws IOException {
         SplittableRandom random = new SplittableRandom(3);
@@ -63,8 +70,7 @@ class BlocksTest {
         float[] bias = gaussian(random, n);
         float[] y = run(
                 Tensor.ofFloats(x, rows, k),
-                (graph, input) -> new Linear(graph)
-                        .apply("layer", input, matrix(n, k, w), matrix(n, 1, bias), format));
+                (graph, input) -> new Linear(graph).apply("layer", input, matrix(n, k, w), matrix(n, 1, bias), format));
         double error = 0;
         double size = 0;
         for (int row = 0; row < rows; row++) {
@@ -134,9 +140,7 @@ class BlocksTest {
         Linear linear = new Linear(graph);
         linear.apply("a", x, matrix(2, 4, new float[8]), WeightFormat.ROWWISE_INT8);
         linear.apply("b", x, matrix(3, 4, new float[12]), WeightFormat.ROWWISE_INT8);
-        var nodes = ModelProto.parseFrom(graph.serialize())
-                .getGraph()
-                .getNodeList();
+        var nodes = ModelProto.parseFrom(graph.serialize()).getGraph().getNodeList();
         assertThat(nodes.stream().filter(node -> node.getOpType().equals("QuantizeLinear")))
                 .hasSize(1);
         assertThat(nodes.stream().filter(node -> node.getOpType().equals("MatMulIntegerToFloat")))
@@ -156,8 +160,7 @@ class BlocksTest {
     private float[] rowwise(float[] x, int rows, float[] w, int n, int k) throws IOException {
         return run(
                 Tensor.ofFloats(x, rows, k),
-                (graph, input) -> new Linear(graph)
-                        .apply("layer", input, matrix(n, k, w), WeightFormat.ROWWISE_INT8));
+                (graph, input) -> new Linear(graph).apply("layer", input, matrix(n, k, w), WeightFormat.ROWWISE_INT8));
     }
 
     /** Runs the graph that {@code build} makes of its input x [N, K]. */

@@ -8,7 +8,8 @@ import org.jspecify.annotations.Nullable;
 record Arguments(List<@Nullable Object> positional, Map<String, @Nullable Object> named) {
 
     /** The argument at this place or of this name, or {@code absent}. */
-    @Nullable Object get(int index, String name, @Nullable Object absent) {
+    @Nullable
+    Object get(int index, String name, @Nullable Object absent) {
         if (index < positional.size()) {
             return positional.get(index);
         }
@@ -16,7 +17,8 @@ record Arguments(List<@Nullable Object> positional, Map<String, @Nullable Object
     }
 
     /** The argument at this place, which must be given. */
-    @Nullable Object get(int index) {
+    @Nullable
+    Object get(int index) {
         if (index >= positional.size()) {
             throw new TemplateException("expected " + (index + 1) + " arguments, got " + positional.size());
         }

@@ -17,7 +17,8 @@ import org.vlmserve.families.jinja.Values.Undefined;
 final class Filters {
 
     interface Filter {
-        @Nullable Object apply(@Nullable Object value, Arguments args);
+        @Nullable
+        Object apply(@Nullable Object value, Arguments args);
     }
 
     private static final Map<String, Filter> ALL = new HashMap<>();
@@ -30,8 +31,9 @@ final class Filters {
     }
 
     static {
-        ALL.put("abs", (v, args) ->
-                v instanceof Double d ? (Object) Math.abs(d) : (Object) Math.abs(Values.integer(v)));
+        ALL.put(
+                "abs",
+                (v, args) -> v instanceof Double d ? (Object) Math.abs(d) : (Object) Math.abs(Values.integer(v)));
         ALL.put("attr", (v, args) -> Values.attribute(v, Values.str(args.get(0))));
         ALL.put("capitalize", (v, args) -> Methods.capitalize(Values.str(v)));
         ALL.put("default", Filters::defaulted);
@@ -93,11 +95,13 @@ final class Filters {
         ALL.put("reject", (v, args) -> select(v, args, null, false));
         ALL.put("selectattr", (v, args) -> select(v, args.from(1), args.get(0), true));
         ALL.put("rejectattr", (v, args) -> select(v, args.from(1), args.get(0), false));
-        ALL.put("replace", (v, args) -> Methods.replace(
-                Values.str(v),
-                Values.str(args.get(0)),
-                Values.str(args.get(1)),
-                Values.integer(args.get(2, "count", -1L))));
+        ALL.put(
+                "replace",
+                (v, args) -> Methods.replace(
+                        Values.str(v),
+                        Values.str(args.get(0)),
+                        Values.str(args.get(1)),
+                        Values.integer(args.get(2, "count", -1L))));
         ALL.put("reverse", (v, args) -> {
             if (v instanceof String s) {
                 return Values.slice(s, null, null, -1L);
@@ -119,12 +123,14 @@ final class Filters {
             return sum;
         });
         ALL.put("title", (v, args) -> title(Values.str(v)));
-        ALL.put("tojson", (v, args) -> Json.dumps(
-                v,
-                Values.truth(args.get(0, "ensure_ascii", false)),
-                args.get(1, "indent", null),
-                args.get(2, "separators", null),
-                Values.truth(args.get(3, "sort_keys", false))));
+        ALL.put(
+                "tojson",
+                (v, args) -> Json.dumps(
+                        v,
+                        Values.truth(args.get(0, "ensure_ascii", false)),
+                        args.get(1, "indent", null),
+                        args.get(2, "separators", null),
+                        Values.truth(args.get(3, "sort_keys", false))));
         ALL.put("trim", (v, args) -> {
             Object chars = args.get(0, "chars", null);
             return Methods.strip(Values.str(v), chars == null ? null : Values.str(chars), true, true);
@@ -158,12 +164,9 @@ final class Filters {
         }
     }
 
-    private static @Nullable Object defaulted(
-            @Nullable Object value, Arguments args) {
+    private static @Nullable Object defaulted(@Nullable Object value, Arguments args) {
         boolean falsy = Values.truth(args.get(1, "boolean", false));
-        return value instanceof Undefined || falsy && !Values.truth(value)
-                ? args.get(0, "default_value", "")
-                : value;
+        return value instanceof Undefined || falsy && !Values.truth(value) ? args.get(0, "default_value", "") : value;
     }
 
     /** {@code a.b.0}: the path that filters take as an attribute. */
@@ -182,8 +185,7 @@ final class Filters {
         return !caseSensitive && value instanceof String s ? s.toLowerCase(Locale.ROOT) : value;
     }
 
-    private static Object dictsort(
-            @Nullable Object value, Arguments args) {
+    private static Object dictsort(@Nullable Object value, Arguments args) {
         if (!(value instanceof Map<?, ?> map)) {
             throw new TemplateException("dictsort of a " + Values.type(value));
         }
@@ -192,7 +194,8 @@ final class Filters {
         boolean reverse = Values.truth(args.get(2, "reverse", false));
         List<@Nullable Object> items = Methods.items(map);
         Comparator<@Nullable Object> order = (a, b) -> Values.compare(
-                folded(Values.iterate(a).get(index), sensitive), folded(Values.iterate(b).get(index), sensitive));
+                folded(Values.iterate(a).get(index), sensitive),
+                folded(Values.iterate(b).get(index), sensitive));
         items.sort(reverse ? order.reversed() : order);
         return items;
     }
@@ -205,8 +208,7 @@ final class Filters {
                 .replace("\"", "&#34;");
     }
 
-    private static String indent(
-            @Nullable Object value, Arguments args) {
+    private static String indent(@Nullable Object value, Arguments args) {
         Object width = args.get(0, "width", 4L);
         boolean first = Values.truth(args.get(1, "first", false));
         boolean blank = Values.truth(args.get(2, "blank", false));
@@ -220,13 +222,15 @@ final class Filters {
         return out.toString();
     }
 
-    private static Object map(
-            @Nullable Object value, Arguments args) {
+    private static Object map(@Nullable Object value, Arguments args) {
         List<@Nullable Object> out = new ArrayList<>();
         if (args.named().containsKey("attribute")) {
             for (Object item : Values.iterate(value)) {
                 Object found = path(item, args.named().get("attribute"));
-                out.add(found instanceof Undefined && args.named().containsKey("default") ? args.named().get("default") : found);
+                out.add(
+                        found instanceof Undefined && args.named().containsKey("default")
+                                ? args.named().get("default")
+                                : found);
             }
             return out;
         }
@@ -264,8 +268,7 @@ final class Filters {
         return best;
     }
 
-    private static Object select(
-            @Nullable Object value, Arguments args, @Nullable Object attribute, boolean keep) {
+    private static Object select(@Nullable Object value, Arguments args, @Nullable Object attribute, boolean keep) {
         Predicate<@Nullable Object> test = Values::truth;
         if (args.size() > 0) {
             String name = Values.str(args.get(0));
@@ -285,20 +288,20 @@ final class Filters {
         return out;
     }
 
-    private static Object round(
-            @Nullable Object value, Arguments args) {
+    private static Object round(@Nullable Object value, Arguments args) {
         int precision = (int) Values.integer(args.get(0, "precision", 0L));
         String method = Values.str(args.get(1, "method", "common"));
         double number = Values.number(value);
         if (method.equals("common")) {
-            return new BigDecimal(number).setScale(precision, RoundingMode.HALF_EVEN).doubleValue();
+            return new BigDecimal(number)
+                    .setScale(precision, RoundingMode.HALF_EVEN)
+                    .doubleValue();
         }
         double scale = Math.pow(10, precision);
         return method.equals("ceil") ? Math.ceil(number * scale) / scale : Math.floor(number * scale) / scale;
     }
 
-    private static Object sort(
-            @Nullable Object value, Arguments args) {
+    private static Object sort(@Nullable Object value, Arguments args) {
         boolean reverse = Values.truth(args.get(0, "reverse", false));
         boolean sensitive = Values.truth(args.get(1, "case_sensitive", false));
         Object attribute = args.get(2, "attribute", null);

@@ -49,8 +49,8 @@ final class Lexer {
     private static final Pattern STRING =
             Pattern.compile("'([^'\\\\]*(?:\\\\.[^'\\\\]*)*)'|\"([^\"\\\\]*(?:\\\\.[^\"\\\\]*)*)\"", FLAGS);
     private static final List<String> OPERATORS = List.of(
-            "//", "**", "==", "!=", ">=", "<=", "+", "-", "*", "/", "%", "~", "[", "]", "(", ")", "{", "}", "<", ">", "=",
-            ".", ":", "|", ",", ";");
+            "//", "**", "==", "!=", ">=", "<=", "+", "-", "*", "/", "%", "~", "[", "]", "(", ")", "{", "}", "<", ">",
+            "=", ".", ":", "|", ",", ";");
 
     private final String source;
     private final List<Token> tokens = new ArrayList<>();
@@ -113,7 +113,9 @@ final class Lexer {
         }
         if (sign != '+' && tag) {
             int line = text.lastIndexOf('\n') + 1;
-            if ((line > 0 || lineStarting) && line < text.length() && SPACE.matcher(text.substring(line)).matches()) {
+            if ((line > 0 || lineStarting)
+                    && line < text.length()
+                    && SPACE.matcher(text.substring(line)).matches()) {
                 return text.substring(0, line);
             }
         }
@@ -251,7 +253,10 @@ final class Lexer {
                 }
                 case '0', '1', '2', '3', '4', '5', '6', '7' -> {
                     int end = i;
-                    while (end < literal.length() && end < i + 3 && literal.charAt(end) >= '0' && literal.charAt(end) <= '7') {
+                    while (end < literal.length()
+                            && end < i + 3
+                            && literal.charAt(end) >= '0'
+                            && literal.charAt(end) <= '7') {
                         end++;
                     }
                     out.appendCodePoint(Integer.parseInt(literal.substring(i, end), 8));

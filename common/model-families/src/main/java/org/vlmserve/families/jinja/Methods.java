@@ -24,16 +24,18 @@ final class Methods {
             case Map<?, ?> map -> map(map, name);
             case List<?> list -> list(list, name);
             case Tuple tuple -> name.equals("index") || name.equals("count") ? list(tuple.items(), name) : null;
-            case null, default -> null;
+            case null -> null;
+            default -> null;
         };
     }
 
     private static @Nullable Callable map(Map<?, ?> map, String name) {
         return switch (name) {
-            case "get" -> args -> {
-                Object key = args.get(0, "key", null);
-                return map.containsKey(key) ? map.get(key) : args.get(1, "default", null);
-            };
+            case "get" ->
+                args -> {
+                    Object key = args.get(0, "key", null);
+                    return map.containsKey(key) ? map.get(key) : args.get(1, "default", null);
+                };
             case "items" -> args -> items(map);
             case "keys" -> args -> new ArrayList<@Nullable Object>(map.keySet());
             case "values" -> args -> new ArrayList<@Nullable Object>(map.values());
@@ -56,16 +58,19 @@ final class Methods {
 
     private static @Nullable Callable list(List<?> list, String name) {
         return switch (name) {
-            case "count" -> args ->
-                    list.stream().filter(item -> Values.equal(item, args.get(0))).count();
-            case "index" -> args -> {
-                for (int i = 0; i < list.size(); i++) {
-                    if (Values.equal(list.get(i), args.get(0))) {
-                        return (long) i;
+            case "count" ->
+                args -> list.stream()
+                        .filter(item -> Values.equal(item, args.get(0)))
+                        .count();
+            case "index" ->
+                args -> {
+                    for (int i = 0; i < list.size(); i++) {
+                        if (Values.equal(list.get(i), args.get(0))) {
+                            return (long) i;
+                        }
                     }
-                }
-                throw new TemplateException("the value is not in the list");
-            };
+                    throw new TemplateException("the value is not in the list");
+                };
             case "copy" -> args -> list;
             case "append", "clear", "extend", "insert", "pop", "remove", "reverse", "sort" ->
                 throw forbidden("list", name);
@@ -88,57 +93,61 @@ final class Methods {
             case "rstrip" -> args -> strip(s, chars(args), false, true);
             case "startswith" -> args -> affix(s, args, String::startsWith);
             case "endswith" -> args -> affix(s, args, String::endsWith);
-            case "removeprefix" -> args ->
-                    s.startsWith(args.text(0)) ? s.substring(args.text(0).length()) : s;
-            case "removesuffix" -> args -> !args.text(0).isEmpty() && s.endsWith(args.text(0))
-                    ? s.substring(0, s.length() - args.text(0).length())
-                    : s;
-            case "replace" -> args -> replace(
-                    s, args.text(0), args.text(1), Values.integer(args.get(2, "count", -1L)));
-            case "split" -> args -> split(
-                    s,
-                    args.get(0, "sep", null),
-                    Values.integer(args.get(1, "maxsplit", -1L)),
-                    false);
-            case "rsplit" -> args -> split(
-                    s,
-                    args.get(0, "sep", null),
-                    Values.integer(args.get(1, "maxsplit", -1L)),
-                    true);
-            case "splitlines" -> args ->
-                    lines(s, Values.truth(args.get(0, "keepends", false)));
+            case "removeprefix" ->
+                args -> s.startsWith(args.text(0)) ? s.substring(args.text(0).length()) : s;
+            case "removesuffix" ->
+                args -> !args.text(0).isEmpty() && s.endsWith(args.text(0))
+                        ? s.substring(0, s.length() - args.text(0).length())
+                        : s;
+            case "replace" -> args -> replace(s, args.text(0), args.text(1), Values.integer(args.get(2, "count", -1L)));
+            case "split" ->
+                args -> split(s, args.get(0, "sep", null), Values.integer(args.get(1, "maxsplit", -1L)), false);
+            case "rsplit" ->
+                args -> split(s, args.get(0, "sep", null), Values.integer(args.get(1, "maxsplit", -1L)), true);
+            case "splitlines" -> args -> lines(s, Values.truth(args.get(0, "keepends", false)));
             case "partition" -> args -> partition(s, args.text(0), s.indexOf(args.text(0)), true);
             case "rpartition" -> args -> partition(s, args.text(0), s.lastIndexOf(args.text(0)), false);
             case "join" -> args -> join(s, Values.iterate(args.get(0)));
             case "find" -> args -> points(s, s.indexOf(args.text(0)));
             case "rfind" -> args -> points(s, s.lastIndexOf(args.text(0)));
-            case "index" -> args -> {
-                if (!s.contains(args.text(0))) {
-                    throw new TemplateException("substring not found");
-                }
-                return points(s, s.indexOf(args.text(0)));
-            };
+            case "index" ->
+                args -> {
+                    if (!s.contains(args.text(0))) {
+                        throw new TemplateException("substring not found");
+                    }
+                    return points(s, s.indexOf(args.text(0)));
+                };
             case "count" -> args -> count(s, args.text(0));
             case "isdigit" -> args -> all(s, Character::isDigit);
             case "isnumeric", "isdecimal" -> args -> all(s, Character::isDigit);
             case "isalpha" -> args -> all(s, Character::isLetter);
             case "isalnum" -> args -> all(s, Character::isLetterOrDigit);
             case "isspace" -> args -> all(s, Values::isSpace);
-            case "isupper" -> args ->
-                    s.equals(s.toUpperCase(Locale.ROOT)) && !s.equals(s.toLowerCase(Locale.ROOT));
-            case "islower" -> args ->
-                    s.equals(s.toLowerCase(Locale.ROOT)) && !s.equals(s.toUpperCase(Locale.ROOT));
-            case "zfill" -> args -> {
-                long missing = Values.integer(args.get(0)) - Values.length(s);
-                boolean signed = s.startsWith("-") || s.startsWith("+");
-                String zeros = "0".repeat((int) Math.max(0, missing));
-                return signed ? s.charAt(0) + zeros + s.substring(1) : zeros + s;
-            };
+            case "isupper" -> args -> s.equals(s.toUpperCase(Locale.ROOT)) && !s.equals(s.toLowerCase(Locale.ROOT));
+            case "islower" -> args -> s.equals(s.toLowerCase(Locale.ROOT)) && !s.equals(s.toUpperCase(Locale.ROOT));
+            case "zfill" ->
+                args -> {
+                    long missing = Values.integer(args.get(0)) - Values.length(s);
+                    boolean signed = s.startsWith("-") || s.startsWith("+");
+                    String zeros = "0".repeat((int) Math.max(0, missing));
+                    return signed ? s.charAt(0) + zeros + s.substring(1) : zeros + s;
+                };
             case "ljust" -> args -> s + pad(s, args);
             case "rjust" -> args -> pad(s, args) + s;
-            case "casefold", "center", "encode", "expandtabs", "format", "format_map", "isascii", "isidentifier",
-                    "isprintable", "istitle", "maketrans", "rindex", "swapcase", "translate" ->
-                throw new TemplateException("str." + name + " is not supported");
+            case "casefold",
+                    "center",
+                    "encode",
+                    "expandtabs",
+                    "format",
+                    "format_map",
+                    "isascii",
+                    "isidentifier",
+                    "isprintable",
+                    "istitle",
+                    "maketrans",
+                    "rindex",
+                    "swapcase",
+                    "translate" -> throw new TemplateException("str." + name + " is not supported");
             default -> null;
         };
     }
@@ -176,7 +185,8 @@ final class Methods {
             return s;
         }
         int first = s.offsetByCodePoints(0, 1);
-        return s.substring(0, first).toUpperCase(Locale.ROOT) + s.substring(first).toLowerCase(Locale.ROOT);
+        return s.substring(0, first).toUpperCase(Locale.ROOT)
+                + s.substring(first).toLowerCase(Locale.ROOT);
     }
 
     private static String title(String s) {

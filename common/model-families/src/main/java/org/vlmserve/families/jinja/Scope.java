@@ -15,7 +15,8 @@ final class Scope {
         this.outer = outer;
     }
 
-    @Nullable Object get(String name) {
+    @Nullable
+    Object get(String name) {
         for (Scope scope = this; scope != null; scope = scope.outer) {
             if (scope.names.containsKey(name)) {
                 return scope.names.get(name);

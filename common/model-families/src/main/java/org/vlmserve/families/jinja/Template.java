@@ -58,8 +58,8 @@ public final class Template {
         globals.set("raise_exception", (Callable) args -> {
             throw new TemplateException(Values.str(args.get(0, "message", "")), true);
         });
-        globals.set("strftime_now", (Callable) args ->
-                Strftime.format(LocalDateTime.now(clock), Values.str(args.get(0, "format", ""))));
+        globals.set("strftime_now", (Callable)
+                args -> Strftime.format(LocalDateTime.now(clock), Values.str(args.get(0, "format", ""))));
         Scope context = new Scope(globals);
         variables.forEach((name, value) -> context.set(name, Values.plain(value)));
         StringBuilder out = new StringBuilder();

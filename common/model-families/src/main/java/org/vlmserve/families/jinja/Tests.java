@@ -71,8 +71,7 @@ final class Tests {
                         && !Values.str(v).equals(Values.str(v).toLowerCase(Locale.ROOT)),
                 "upper");
         put(
-                (v, args) -> v == args.get(0)
-                        || (v instanceof Boolean || v instanceof Long) && v.equals(args.get(0)),
+                (v, args) -> v == args.get(0) || (v instanceof Boolean || v instanceof Long) && v.equals(args.get(0)),
                 "sameas");
         put((v, args) -> Filters.find(Values.str(v)) != null, "filter");
         put((v, args) -> find(Values.str(v)) != null, "test");

@@ -25,7 +25,8 @@ final class Values {
 
     /** Something that can be called. */
     interface Callable {
-        @Nullable Object call(Arguments args);
+        @Nullable
+        Object call(Arguments args);
     }
 
     private Values() {}
@@ -47,7 +48,8 @@ final class Values {
                 map.forEach((key, item) -> copy.put(String.valueOf(key), plain(item)));
                 yield copy;
             }
-            case null, default -> value;
+            case null -> value;
+            default -> value;
         };
     }
 
@@ -71,7 +73,8 @@ final class Values {
         return switch (value) {
             case String s -> s;
             case Undefined any -> "";
-            case null, default -> repr(value);
+            case null -> repr(value);
+            default -> repr(value);
         };
     }
 
@@ -83,14 +86,16 @@ final class Values {
             case Long n -> Long.toString(n);
             case Double d -> repr(d.doubleValue());
             case String s -> quoted(s);
-            case Tuple t -> t.items().size() == 1
-                    ? "(" + repr(t.items().getFirst()) + ",)"
-                    : joined(t.items(), "(", ")");
+            case Tuple t ->
+                t.items().size() == 1 ? "(" + repr(t.items().getFirst()) + ",)" : joined(t.items(), "(", ")");
             case List<?> list -> joined(list, "[", "]");
             case Map<?, ?> map -> {
                 StringBuilder out = new StringBuilder("{");
                 map.forEach((key, item) -> {
-                    out.append(out.length() > 1 ? ", " : "").append(repr(key)).append(": ").append(repr(item));
+                    out.append(out.length() > 1 ? ", " : "")
+                            .append(repr(key))
+                            .append(": ")
+                            .append(repr(item));
                 });
                 yield out.append('}').toString();
             }
@@ -202,7 +207,8 @@ final class Values {
                 s.codePoints().forEach(c -> characters.add(Character.toString(c)));
                 yield characters;
             }
-            case null, default -> throw new TemplateException("a " + type(value) + " cannot be iterated over");
+            case null -> throw new TemplateException("a " + type(value) + " cannot be iterated over");
+            default -> throw new TemplateException("a " + type(value) + " cannot be iterated over");
         };
     }
 
@@ -213,7 +219,8 @@ final class Values {
             case List<?> list -> list.size();
             case Map<?, ?> map -> map.size();
             case Tuple tuple -> tuple.items().size();
-            case null, default -> throw new TemplateException("a " + type(value) + " has no length");
+            case null -> throw new TemplateException("a " + type(value) + " has no length");
+            default -> throw new TemplateException("a " + type(value) + " has no length");
         };
     }
 
@@ -229,7 +236,8 @@ final class Values {
         return switch (value) {
             case Long n -> n;
             case Boolean b -> b ? 1 : 0;
-            case null, default -> throw new TemplateException("expected an int, got a " + type(value));
+            case null -> throw new TemplateException("expected an int, got a " + type(value));
+            default -> throw new TemplateException("expected an int, got a " + type(value));
         };
     }
 
@@ -252,7 +260,8 @@ final class Values {
         }
         if (a instanceof Map<?, ?> x && b instanceof Map<?, ?> y) {
             return x.size() == y.size()
-                    && x.entrySet().stream().allMatch(e -> y.containsKey(e.getKey()) && equal(e.getValue(), y.get(e.getKey())));
+                    && x.entrySet().stream()
+                            .allMatch(e -> y.containsKey(e.getKey()) && equal(e.getValue(), y.get(e.getKey())));
         }
         return a == null ? b == null : a.equals(b);
     }
@@ -354,15 +363,18 @@ final class Values {
             case "-" -> whole ? (Object) Math.subtractExact(integer(a), integer(b)) : (Object) (number(a) - number(b));
             case "*" -> whole ? (Object) Math.multiplyExact(integer(a), integer(b)) : (Object) (number(a) * number(b));
             case "/" -> number(a) / number(b);
-            case "//" -> whole
-                    ? (Object) Math.floorDiv(integer(a), integer(b))
-                    : (Object) Math.floor(number(a) / number(b));
-            case "%" -> whole
-                    ? (Object) Math.floorMod(integer(a), integer(b))
-                    : (Object) (number(a) - Math.floor(number(a) / number(b)) * number(b));
-            case "**" -> whole && integer(b) >= 0
-                    ? (Object) java.math.BigInteger.valueOf(integer(a)).pow((int) integer(b)).longValueExact()
-                    : (Object) Math.pow(number(a), number(b));
+            case "//" ->
+                whole ? (Object) Math.floorDiv(integer(a), integer(b)) : (Object) Math.floor(number(a) / number(b));
+            case "%" ->
+                whole
+                        ? (Object) Math.floorMod(integer(a), integer(b))
+                        : (Object) (number(a) - Math.floor(number(a) / number(b)) * number(b));
+            case "**" ->
+                whole && integer(b) >= 0
+                        ? (Object) java.math.BigInteger.valueOf(integer(a))
+                                .pow((int) integer(b))
+                                .longValueExact()
+                        : (Object) Math.pow(number(a), number(b));
             default -> throw unsupported(operator, a, b);
         };
     }
@@ -434,7 +446,9 @@ final class Values {
     /** {@code value[start:stop:step]}. */
     static Object slice(@Nullable Object value, @Nullable Object start, @Nullable Object stop, @Nullable Object step) {
         if (!(value instanceof String || value instanceof List<?> || value instanceof Tuple)) {
-            throw value instanceof Undefined u ? u.error() : new TemplateException("a " + type(value) + " has no slices");
+            throw value instanceof Undefined u
+                    ? u.error()
+                    : new TemplateException("a " + type(value) + " has no slices");
         }
         List<@Nullable Object> items = iterate(value);
         long n = items.size();
@@ -499,11 +513,10 @@ final class Values {
 
     /** A dict's key: Python takes True, 1 and 1.0 for the same one. */
     static @Nullable Object key(@Nullable Object key) {
-        return switch (key) {
-            case Boolean b -> b ? 1L : 0L;
-            case Double d when d == Math.rint(d) && Math.abs(d) < 1L << 53 -> d.longValue();
-            case null, default -> key;
-        };
+        if (key instanceof Boolean b) {
+            return b ? 1L : 0L;
+        }
+        return key instanceof Double d && d == Math.rint(d) && Math.abs(d) < 1L << 53 ? (Object) d.longValue() : key;
     }
 
     static Map<String, @Nullable Object> map() {

@@ -3,7 +3,7 @@ package org.vlmserve.families.position;
 import java.util.Arrays;
 
 /**
- * Multimodal rotary positions (Qwen2-VL, arXiv:2409.12191, section 2.1): channels time, height and width. A text token
+ * Multimodal rotary positions (M-RoPE, arXiv:2409.12191, section 2.1): channels time, height and width. A text token
  * counts up in all three at once; a picture's tokens count in their own row and column from where it starts, and the next
  * text goes on after its longer side. Follows {@code get_rope_index} of transformers 5.18.
  */

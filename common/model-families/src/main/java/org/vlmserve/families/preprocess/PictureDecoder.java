@@ -41,6 +41,7 @@ public final class PictureDecoder {
         }
         throw new VlmException(
                 ErrorCode.PICTURE_TYPE_UNSUPPORTED,
-                "the picture's " + file.length + " bytes begin like no picture; expected JPEG, PNG, WebP, TIFF, GIF or BMP");
+                "the picture's " + file.length
+                        + " bytes begin like no picture; expected JPEG, PNG, WebP, TIFF, GIF or BMP");
     }
 }

@@ -180,7 +180,9 @@ final class PngDecoder {
     private static byte @Nullable [] rawProfile(String text) {
         String[] lines = text.split("\n", 4);
         String digits = lines.length < 4 ? "" : lines[3].replaceAll("\\s", "");
-        return digits.length() % 2 == 0 && digits.matches("[0-9a-fA-F]+") ? HexFormat.of().parseHex(digits) : null;
+        return digits.length() % 2 == 0 && digits.matches("[0-9a-fA-F]+")
+                ? HexFormat.of().parseHex(digits)
+                : null;
     }
 
     /** Takes inflated bytes, row by row, pass by pass, and writes RGB where they belong. */

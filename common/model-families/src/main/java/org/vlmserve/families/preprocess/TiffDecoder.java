@@ -19,14 +19,12 @@ final class TiffDecoder {
 
     RgbPicture decode() {
         ImageReader reader = null;
-        try (MemoryCacheImageInputStream in =
-                new MemoryCacheImageInputStream(new ByteArrayInputStream(file.array()))) {
+        try (MemoryCacheImageInputStream in = new MemoryCacheImageInputStream(new ByteArrayInputStream(file.array()))) {
             reader = new TIFFImageReaderSpi().createReaderInstance();
             reader.setInput(in, false, true);
             file.checkSize(reader.getWidth(0), reader.getHeight(0));
             BufferedImage image = reader.read(0);
-            RgbPicture picture =
-                    new RgbPicture(image.getWidth(), image.getHeight(), RasterColours.rgb(file, image));
+            RgbPicture picture = new RgbPicture(image.getWidth(), image.getHeight(), RasterColours.rgb(file, image));
             return Orientation.apply(picture, Orientation.of(file.array(), null));
         } catch (VlmException e) {
             throw e;

@@ -126,8 +126,7 @@ final class WebpDecoder {
             container.write(0);
         }
         ImageReader reader = new WebPImageReaderSpi().createReaderInstance();
-        try (ImageInputStream in =
-                new MemoryCacheImageInputStream(new ByteArrayInputStream(container.toByteArray()))) {
+        try (ImageInputStream in = new MemoryCacheImageInputStream(new ByteArrayInputStream(container.toByteArray()))) {
             reader.setInput(in, true, true);
             BufferedImage image = reader.read(0);
             if (image.getWidth() != width || image.getHeight() != height) {
