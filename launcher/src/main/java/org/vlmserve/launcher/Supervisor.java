@@ -29,6 +29,9 @@ final class Supervisor {
 
     private static final JsonMapper JSON = JsonMapper.builder().build();
     private static final Duration START_LIMIT = Duration.ofMinutes(10);
+    /** From the last program's readiness until the gateway has heard of every stage. */
+    private static final Duration SERVE_LIMIT = Duration.ofMinutes(2);
+
     private static final Duration STOP_LIMIT = Duration.ofSeconds(20);
     private static final int POLL_MILLIS = 40;
 
@@ -267,7 +270,7 @@ final class Supervisor {
                     progress.end("starting " + program.wireName(), "ready");
                 }
             }
-            requireTime(deadline, pending.keySet().toString());
+            requireTime(deadline, START_LIMIT, pending.keySet() + " to be ready");
             Thread.sleep(POLL_MILLIS);
         }
     }
@@ -275,13 +278,13 @@ final class Supervisor {
     private void awaitModels(int gatewayPort, Set<String> names, Map<Program, RunningProgram> programs)
             throws IOException, InterruptedException {
         String step = "waiting for " + String.join(", ", names);
-        long deadline = System.nanoTime() + START_LIMIT.toNanos();
+        long deadline = System.nanoTime() + SERVE_LIMIT.toNanos();
         progress.begin(step);
         while (!models(gatewayPort).containsAll(names)) {
             for (Map.Entry<Program, RunningProgram> entry : programs.entrySet()) {
                 requireAlive(entry.getKey(), entry.getValue(), Optional.empty());
             }
-            requireTime(deadline, "gateway to offer " + names);
+            requireTime(deadline, SERVE_LIMIT, "the gateway to offer " + names);
             Thread.sleep(POLL_MILLIS);
         }
         progress.end(step, "served");
@@ -300,12 +303,11 @@ final class Supervisor {
                 program.wireName() + " stopped" + code + ": " + log.lastError() + "; see " + log.path());
     }
 
-    private static void requireTime(long deadline, String waitingFor) {
+    private static void requireTime(long deadline, Duration limit, String waitingFor) {
         if (System.nanoTime() > deadline) {
             throw new VlmException(
                     ErrorCode.START_FAILED,
-                    "waited " + START_LIMIT.toMinutes() + " minutes for " + waitingFor
-                            + "; expected it to be ready by then, hint: vlm status, vlm logs");
+                    "waited " + limit.toMinutes() + " minutes for " + waitingFor + "; hint: vlm logs PROGRAM");
         }
     }
 

@@ -2,6 +2,8 @@ package org.vlmserve.launcher;
 
 import java.io.IOException;
 import java.io.PrintStream;
+import java.nio.channels.ClosedByInterruptException;
+import java.nio.channels.FileLockInterruptionException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
@@ -121,7 +123,7 @@ public final class Vlm {
             return failed(e.code().wireName(), String.valueOf(e.getMessage()), FAILED);
         } catch (Question.FailedAnswer e) {
             return failed(e.code(), String.valueOf(e.getMessage()), FAILED);
-        } catch (InterruptedException e) {
+        } catch (InterruptedException | ClosedByInterruptException | FileLockInterruptionException e) {
             progress.abandon();
             err.println("interrupted");
             return INTERRUPTED;

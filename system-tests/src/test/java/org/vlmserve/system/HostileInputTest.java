@@ -137,7 +137,7 @@ final class HostileInputTest {
         assertThat(reply.errorCode()).isEqualTo("model_not_found");
         assertThat(reply.body().at("/error/message").asString())
                 .contains("no-such-model")
-                .contains(MODEL);
+                .contains("/v1/models");
     }
 
     @Test

@@ -52,7 +52,6 @@ final class ServiceProcess implements AutoCloseable {
                 command.add("--" + property);
             }
             command.add("--management.server.port=" + managementPort);
-            command.add("--management.server.address=127.0.0.1");
             command.add("--server.address=127.0.0.1");
             Files.createDirectories(logDirectory);
             Path log = Files.createTempFile(logDirectory, program + "-", ".log");

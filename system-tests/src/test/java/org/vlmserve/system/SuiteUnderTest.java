@@ -36,6 +36,7 @@ final class SuiteUnderTest implements AutoCloseable {
         try {
             List<String> properties = new ArrayList<>(List.of(gatewayProperties));
             properties.add("server.port=" + suite.port);
+            properties.add("management.server.address=127.0.0.1");
             suite.launch("gateway", properties);
             suite.launch("vision-encoder", List.of());
             suite.launch("projector", List.of());
@@ -68,7 +69,7 @@ final class SuiteUnderTest implements AutoCloseable {
     }
 
     void awaitReady() {
-        processes.stream().filter(ServiceProcess::alive).forEach(process -> process.awaitReady(READY));
+        processes.forEach(process -> process.awaitReady(READY));
     }
 
     /** Ready stages are heard of by the gateway within a status interval or two. */
