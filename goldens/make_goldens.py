@@ -2,6 +2,7 @@
 """Writes tiny random checkpoints and golden files made with Hugging Face transformers. See README.md."""
 
 import argparse
+import functools
 import hashlib
 import importlib.metadata
 import os
@@ -19,7 +20,7 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 import torch  # noqa: E402
 import transformers  # noqa: E402
 
-from maker import cases, checkpoints, pictures, pixels, templates, tokens  # noqa: E402
+from maker import pictures, pixels, qwen2_vl, templates  # noqa: E402
 from maker.files import write_json  # noqa: E402
 
 
@@ -27,19 +28,9 @@ def make_pictures(out: Path):
     pictures.write(_fresh(out / "pictures"))
 
 
-def make_qwen2_vl(out: Path):
-    for name in checkpoints.RECIPES:
-        folder = out / "qwen2_vl" / name
-        checkpoints.write(name, _fresh(folder / "checkpoint"))
-        cases.write(folder / "checkpoint", _fresh(folder / "cases"), out)
-
-
-def make_tokens(out: Path):
-    for name, recipe in checkpoints.RECIPES.items():
-        checkpoint = out / "qwen2_vl" / name / "checkpoint"
-        config = checkpoints.load_json(checkpoint / "config.json")
-        rows = config.get("text_config", config)["vocab_size"]
-        tokens.write(checkpoint, out / "qwen2_vl" / name / "tokens.json", recipe.seed, rows)
+def make_family(family, out: Path):
+    for name in family.CHECKPOINTS:
+        family.write(name, _fresh(out / _folder(family) / name), out)
 
 
 def make_pixels(out: Path):
@@ -50,10 +41,16 @@ def make_templates(out: Path):
     templates.write(_fresh(out / "templates"))
 
 
+def _folder(family) -> str:
+    """A family's folder and part has the name of its package, the checkpoints' `model_type`."""
+    return family.__name__.rsplit(".", 1)[1]
+
+
+FAMILIES = (qwen2_vl,)
+
 PARTS = {
     "pictures": make_pictures,
-    "qwen2_vl": make_qwen2_vl,
-    "tokens": make_tokens,
+    **{_folder(family): functools.partial(make_family, family) for family in FAMILIES},
     "pixels": make_pixels,
     "templates": make_templates,
 }
@@ -65,12 +62,9 @@ def _fresh(folder: Path) -> Path:
     return folder
 
 
-WRITTEN = ("pictures", "qwen2_vl", "pixels", "templates")
-
-
 def write_versions(out: Path):
     files = {}
-    for top in WRITTEN:
+    for top in PARTS:
         for path in sorted((out / top).rglob("*")):
             if path.is_file():
                 files[path.relative_to(out).as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()

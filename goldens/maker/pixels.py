@@ -12,7 +12,7 @@ from transformers.image_transforms import normalize, rescale
 from transformers.image_utils import ChannelDimension, load_image
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 
-from .checkpoints import MEAN, STD
+from .checkpoint import CLIP_MEAN, CLIP_STD
 from .files import write_array, write_json
 from .pictures import draw
 
@@ -307,7 +307,7 @@ def write_normalize(folder: Path) -> int:
     """Every 8-bit value in every channel, as the reference scales and normalises it: [256, 3] float32."""
     values = np.repeat(np.arange(256, dtype=np.uint8)[None, None, :], 3, axis=0)  # [3, 1, 256]
     settings = {
-        "clip": (1 / 255, MEAN, STD),
+        "clip": (1 / 255, CLIP_MEAN, CLIP_STD),
         "half": (1 / 255, [0.5, 0.5, 0.5], [0.5, 0.5, 0.5]),
         "imagenet-rounded-factor": (0.00392156862745098, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
     }

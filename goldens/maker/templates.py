@@ -5,8 +5,8 @@ from pathlib import Path
 
 from transformers.utils.chat_template_utils import render_jinja_template
 
-from . import chat
 from .files import write_json
+from .qwen2_vl import chat
 
 IMAGE = {"type": "image_url", "image_url": {"url": "pictures/a.png"}}
 

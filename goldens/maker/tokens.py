@@ -1,13 +1,10 @@
-"""What Qwen2's tokenizer class makes of awkward texts, and of ids that come one by one."""
+"""What a checkpoint's tokenizer makes of awkward texts, and of ids that come one by one."""
 
 import random
 from pathlib import Path
 
-from transformers import Qwen2Tokenizer
-from transformers.convert_slow_tokenizer import bytes_to_unicode
-
 from .files import write_json
-from .vocabulary import SENTENCES
+from .texts import SENTENCES
 
 TEXTS = [
     "",
@@ -97,18 +94,21 @@ def _texts(seed: int) -> list:
     return TEXTS + SENTENCES + ["".join(rng.choices(POOL, k=rng.randint(1, 40))) for _ in range(60)]
 
 
-def _incremental(tokenizer, seed: int, rows: int) -> list:
+def _incremental(tokenizer, seed: int, rows: int, byte_of: dict[int, int], control: tuple[str, str]) -> list:
     rng = random.Random(seed)
     plain = len(tokenizer) - len(tokenizer.get_added_vocab())
-    byte_of = {b: tokenizer.convert_tokens_to_ids(c) for b, c in bytes_to_unicode().items()}
+    one, other = control
 
     def as_bytes(text):
         return [byte_of[b] for b in text.encode()]
 
+    def ids_of(text):
+        return tokenizer(text, add_special_tokens=False).input_ids
+
     lists = {
-        "words": tokenizer("The picture shows a red circle. It's quiet.").input_ids,
-        "scripts": tokenizer("图片 Grüße на картинке 그림 नमस्ते").input_ids,
-        "emoji": tokenizer("😀🎉 👩\u200d👩\u200d👧 🇩🇪").input_ids,
+        "words": ids_of("The picture shows a red circle. It's quiet."),
+        "scripts": ids_of("图片 Grüße на картинке 그림 नमस्ते"),
+        "emoji": ids_of("😀🎉 👩\u200d👩\u200d👧 🇩🇪"),
         "byte by byte": as_bytes("é猫😀e\u0301a"),
         "a lone continuation byte": as_bytes("a") + [byte_of[0x80]] + as_bytes("b"),
         "unfinished at the end": as_bytes("ab😀")[:-1],
@@ -117,10 +117,10 @@ def _incremental(tokenizer, seed: int, rows: int) -> list:
         "overlong and too large": [byte_of[b] for b in (0xC0, 0xAF, 0xE0, 0x80, 0xAF, 0xF5, 0x80, 0x80, 0x80, 0xFF, 0x41)],
         "a surrogate in UTF-8": [byte_of[b] for b in (0xED, 0xA0, 0x80, 0x41)],
         "the replacement character itself": as_bytes("a\ufffdb\ufffd"),
-        "control tokens between": tokenizer("a<|im_end|>b<|vision_start|>c").input_ids,
-        "a control token inside a character": as_bytes("猫")[:2] + [tokenizer.convert_tokens_to_ids("<|im_end|>")] + as_bytes("猫")[2:],
-        "leading space": tokenizer(" the picture").input_ids,
-        "new lines": tokenizer("a\n\n  b\r\n").input_ids,
+        "control tokens between": ids_of(f"a{one}b{other}c"),
+        "a control token inside a character": as_bytes("猫")[:2] + [tokenizer.convert_tokens_to_ids(one)] + as_bytes("猫")[2:],
+        "leading space": ids_of(" the picture"),
+        "new lines": ids_of("a\n\n  b\r\n"),
         "ids beyond the tokenizer": [*as_bytes("a"), len(tokenizer), *as_bytes("b"), rows - 1],
     }
     for n in range(20):
@@ -140,11 +140,15 @@ def _incremental(tokenizer, seed: int, rows: int) -> list:
     return out
 
 
-def write(checkpoint: Path, path: Path, seed: int, rows: int, log=print):
-    tokenizer = Qwen2Tokenizer.from_pretrained(checkpoint)
+def write(path: Path, tokenizer, rows: int, seed: int, byte_ids: dict[int, int], control: tuple[str, str], log=print):
+    """
+    rows: of the embedding table, which may be more than there are tokens.
+    byte_ids: the token that stands for each byte alone.
+    control: two special tokens.
+    """
     texts = []
     for text in _texts(seed):
-        ids = tokenizer(text).input_ids
+        ids = tokenizer(text, add_special_tokens=False).input_ids
         texts.append(
             {
                 "text": text,
@@ -155,7 +159,7 @@ def write(checkpoint: Path, path: Path, seed: int, rows: int, log=print):
                 ),
             }
         )
-    incremental = _incremental(tokenizer, seed, rows)
+    incremental = _incremental(tokenizer, seed, rows, byte_ids, control)
     write_json(
         path,
         {
@@ -166,4 +170,4 @@ def write(checkpoint: Path, path: Path, seed: int, rows: int, log=print):
             "incremental": incremental,
         },
     )
-    log(f"  {checkpoint.parent.name}: {len(texts)} texts, {len(incremental)} lists of ids")
+    log(f"  {path.parent.name}: {len(texts)} texts, {len(incremental)} lists of ids")

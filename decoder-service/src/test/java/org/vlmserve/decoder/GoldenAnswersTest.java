@@ -232,10 +232,9 @@ class GoldenAnswersTest {
             PictureLayout layout = FamilyRegistry.load()
                     .familyOf(bundle)
                     .preprocessor(bundle)
-                    .plan(picture.width(), picture.height(), new PixelLimits((long) picture.minPixels(), (long)
-                            picture.maxPixels()));
+                    .plan(picture.width(), picture.height(), new PixelLimits(picture.minPixels(), picture.maxPixels()));
             assertThat(layout.tokens()).isEqualTo(picture.tokens());
-            byte[] identity = (picture.file() + layout).getBytes(java.nio.charset.StandardCharsets.UTF_8);
+            byte[] identity = (picture.files().toString() + layout).getBytes(java.nio.charset.StandardCharsets.UTF_8);
             PictureKey key = PictureKey.of(tenant, model, PixelLimits.NONE, identity);
             ready.add(new ReadyPicture(key, layout, rows(golden, firstRow, layout.embeddingRows())));
             firstRow += layout.embeddingRows();

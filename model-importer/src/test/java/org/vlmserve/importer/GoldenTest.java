@@ -127,7 +127,7 @@ class GoldenTest {
                     int length = rows[slot].promptTokens() + n;
                     totals[slot] = length + 1;
                     for (long[] channel : positions) {
-                        channel[slot] = (long) length + rows[slot].mropeDelta();
+                        channel[slot] = rows[slot].nextPosition() + n;
                     }
                     decoding.table.row(rows[slot].generatedIds()[n], embeds, slot * decoding.shape.hidden());
                 }
@@ -213,15 +213,15 @@ class GoldenTest {
     }
 
     private static Tensor features(OnnxModel encoder, GoldenCase golden) {
-        int[] grid = golden.pictures().getFirst().gridThw();
+        List<Integer> grid = golden.pictures().getFirst().grids().getFirst();
         int half = (int) encoder.inputSize(GraphContract.COS, 1);
         return Objects.requireNonNull(encoder.run(Map.of(
                         GraphContract.PIXEL_VALUES,
                         golden.pixelValues().tensor(),
                         GraphContract.COS,
-                        rotary(grid[1], grid[2], half, false),
+                        rotary(grid.get(1), grid.get(2), half, false),
                         GraphContract.SIN,
-                        rotary(grid[1], grid[2], half, true)))
+                        rotary(grid.get(1), grid.get(2), half, true)))
                 .get(GraphContract.FEATURES));
     }
 
@@ -331,7 +331,7 @@ class GoldenTest {
         float[] step(int slot, int length, GoldenCase golden, int id) {
             float[] embed = new float[shape.hidden()];
             table.row(id, embed, 0);
-            long[] position = {(long) length + golden.mropeDelta()};
+            long[] position = {golden.nextPosition() + length - golden.promptTokens()};
             float[][] logits = new float[1][shape.vocabulary()];
             decoder.decode(slot, 1, embed, new long[][] {position, position, position}, new int[] {length + 1}, logits);
             return logits[0];

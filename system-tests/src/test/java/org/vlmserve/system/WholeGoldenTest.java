@@ -95,7 +95,8 @@ class WholeGoldenTest {
                 parts.add(new ChatTurn.Text(part.path("text").asString()));
             } else {
                 parts.add(new ChatTurn.Picture(pictures.size()));
-                Path file = golden.fileOf(golden.pictures().get(pictures.size()));
+                Path file =
+                        golden.filesOf(golden.pictures().get(pictures.size())).getFirst();
                 pictures.add(new PictureInput(Files.readAllBytes(file), limits(part)));
             }
         }

@@ -103,7 +103,8 @@ public abstract class FamilyContractTest {
             PicturePreprocessor preprocessor = family().preprocessor(bundle);
             List<Tensor> pixels = new ArrayList<>();
             for (GoldenCase.Picture expected : golden.pictures()) {
-                RgbPicture picture = PictureDecoder.decode(Files.readAllBytes(golden.fileOf(expected)), MAX_PIXELS);
+                RgbPicture picture = PictureDecoder.decode(
+                        Files.readAllBytes(golden.filesOf(expected).getFirst()), MAX_PIXELS);
                 assertThat(picture.width()).isEqualTo(expected.width());
                 assertThat(picture.height()).isEqualTo(expected.height());
                 PictureLayout layout = preprocessor.plan(picture.width(), picture.height(), limits(expected));
@@ -117,13 +118,11 @@ public abstract class FamilyContractTest {
                                 .mapToInt(PictureLayout.Grid::patches)
                                 .sum())
                         .isEqualTo(layout.featureRows());
-                assertThat(layout.grids().getFirst())
-                        .isEqualTo(new PictureLayout.Grid(
-                                expected.gridThw()[0], expected.gridThw()[1], expected.gridThw()[2]));
+                assertThat(layout.grids()).isEqualTo(grids(expected));
                 assertThat(BicubicResizer.resize(picture, layout.resizedWidth(), layout.resizedHeight())
                                 .pixels())
                         .as("resized pixels")
-                        .isEqualTo(golden.resized(expected).bytes());
+                        .isEqualTo(golden.tiles(expected).getFirst().bytes());
                 List<Map<String, Tensor>> inputs = preprocessor.encoderInputs(picture, layout);
                 assertThat(inputs).hasSameSizeAs(layout.grids());
                 for (Map<String, Tensor> input : inputs) {
@@ -134,6 +133,12 @@ public abstract class FamilyContractTest {
                 TensorAssert.assertThat(joined(pixels)).isIdenticalTo(golden.pixelValues());
             }
         });
+    }
+
+    private static List<PictureLayout.Grid> grids(GoldenCase.Picture picture) {
+        return picture.grids().stream()
+                .map(grid -> new PictureLayout.Grid(grid.get(0), grid.get(1), grid.get(2)))
+                .toList();
     }
 
     private static Tensor joined(List<Tensor> parts) {
@@ -150,7 +155,7 @@ public abstract class FamilyContractTest {
     }
 
     private static PixelLimits limits(GoldenCase.Picture picture) {
-        return new PixelLimits((long) picture.minPixels(), (long) picture.maxPixels());
+        return new PixelLimits(picture.minPixels(), picture.maxPixels());
     }
 
     @TestFactory
@@ -160,7 +165,7 @@ public abstract class FamilyContractTest {
             assertThat(prompt.text()).isEqualTo(golden.prompt());
             assertThat(prompt.tokenIds()).isEqualTo(golden.inputIds());
             assertThat(prompt.pictureTokens()).isEqualTo(golden.pictureTokens());
-            assertThat(prompt.nextPosition()).isEqualTo(golden.promptTokens() + golden.mropeDelta());
+            assertThat(prompt.nextPosition()).isEqualTo(golden.nextPosition());
             long[] expected = golden.positionIds().longs();
             long[] positions = new long[expected.length];
             int at = 0;

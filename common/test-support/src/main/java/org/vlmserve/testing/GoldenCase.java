@@ -3,6 +3,8 @@ package org.vlmserve.testing;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
 /** A request, and what the reference makes of it at every stage. */
@@ -16,24 +18,49 @@ public final class GoldenCase {
     public record Request(JsonNode messages, int maxTokens, JsonNode templateArguments) {}
 
     /**
-     * A picture of the request, in order.
+     * A picture or video of the request, in order.
      *
+     * @param files one, or a video's frames
+     * @param medium {@code video}, or null for a picture
+     * @param minPixels the limits used, or null in a family without them
+     * @param maxPixels the limits used, or null in a family without them
+     * @param resizedWidth of the canvas, before it is cut into tiles
+     * @param resizedHeight of the canvas, before it is cut into tiles
+     * @param grids patches in time, height and width of each encoder run
      * @param tokens how many placeholders it takes in the prompt
      * @param firstToken the index of the first of them in {@link #inputIds()}
-     * @param resized file of the resized picture, {@code |u1} [height, width, 3]
+     * @param projectorRows how many rows of {@link #projectorOutput()} are its own
+     * @param tiles for each encoder run a file of the pixels that it sees, {@code |u1} [height, width, 3] or
+     *     [frames, height, width, 3]
+     * @param splice which of its projector rows fills each placeholder, -1 for a learned newline; or null for 0, 1, 2 …
      */
     public record Picture(
-            String file,
+            List<String> files,
+            @Nullable String medium,
             int width,
             int height,
-            int minPixels,
-            int maxPixels,
+            @Nullable Long minPixels,
+            @Nullable Long maxPixels,
             int resizedWidth,
             int resizedHeight,
-            int[] gridThw,
+            List<List<Integer>> grids,
             int tokens,
             int firstToken,
-            String resized) {}
+            int projectorRows,
+            List<String> tiles,
+            @Nullable List<Integer> splice) {
+
+        public boolean isVideo() {
+            return "video".equals(medium);
+        }
+
+        /** [tokens], the projector row of each placeholder, -1 for a learned newline. */
+        public int[] rows() {
+            return splice == null
+                    ? IntStream.range(0, tokens).toArray()
+                    : splice.stream().mapToInt(Integer::intValue).toArray();
+        }
+    }
 
     /** @param bytes what the token adds to the answer's UTF-8 */
     public record Token(int id, double logprob, String text, int[] bytes) {}
@@ -52,7 +79,8 @@ public final class GoldenCase {
             int promptTokens,
             int pictureTokens,
             List<Picture> pictures,
-            int mropeDelta,
+            String prefill,
+            long nextPosition,
             Map<String, String> arrays,
             int[] generatedIds,
             String text,
@@ -117,19 +145,26 @@ public final class GoldenCase {
         return document.expected().pictures();
     }
 
-    /** Where a picture's file lies. */
-    public Path fileOf(Picture picture) {
-        return goldens.file(picture.file());
+    /** Where a picture's file lies, or the files of a video's frames. */
+    public List<Path> filesOf(Picture picture) {
+        return picture.files().stream().map(goldens::file).toList();
     }
 
-    /** The resized picture before normalisation, {@code |u1} [height, width, 3]. */
-    public NpyArray resized(Picture picture) {
-        return NpyArray.read(directory.resolve(picture.resized()));
+    /** What each encoder run sees before normalisation, {@code |u1} [height, width, 3] or [frames, height, width, 3]. */
+    public List<NpyArray> tiles(Picture picture) {
+        return picture.tiles().stream()
+                .map(tile -> NpyArray.read(directory.resolve(tile)))
+                .toList();
     }
 
-    /** A generated token at index i of the whole sequence, prompt included, has position i + delta in all channels. */
-    public int mropeDelta() {
-        return document.expected().mropeDelta();
+    /** {@code causal} or {@code whole_prefix}. */
+    public String prefill() {
+        return document.expected().prefill();
+    }
+
+    /** The position of the first generated token in all channels; each further token is one more. */
+    public long nextPosition() {
+        return document.expected().nextPosition();
     }
 
     /** The answer's ids, with the one that ended it. */
@@ -171,22 +206,27 @@ public final class GoldenCase {
         return NpyArray.read(directory.resolve(file));
     }
 
-    /** [patches, channels × frames × patch × patch], all pictures one after the other. */
+    /** The encoder's input, all pictures one after the other. */
     public NpyArray pixelValues() {
         return array("pixel_values");
     }
 
-    /** [patches, width of the encoder], before the merger. */
+    /** [rows, width of the encoder], what the projector gets. */
     public NpyArray encoderOutput() {
         return array("encoder_output");
     }
 
-    /** [picture tokens, width of the language model]. */
+    /** [rows, width of the language model], in the encoder's order. */
     public NpyArray projectorOutput() {
         return array("projector_output");
     }
 
-    /** [3, prompt tokens]: time, height, width. */
+    /** [picture tokens, width of the language model], as they stand in the prompt, newlines included. */
+    public NpyArray pictureEmbeddings() {
+        return array(has("picture_embeddings") ? "picture_embeddings" : "projector_output");
+    }
+
+    /** [channels, prompt tokens]. */
     public NpyArray positionIds() {
         return array("position_ids");
     }

@@ -1,20 +1,16 @@
 """Tiny random Qwen2-VL checkpoints, in the layouts in which people meet them."""
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from transformers import Qwen2Tokenizer, Qwen2VLConfig, Qwen2VLForConditionalGeneration
 
+from ..checkpoint import CLIP_MEAN, CLIP_STD, save_shards
+from ..files import write_json, write_text
 from . import chat, vocabulary
-from .files import write_json, write_text
-
-MEAN = [0.48145466, 0.4578275, 0.40821073]
-STD = [0.26862954, 0.26130258, 0.27577711]
 
 
 @dataclass
@@ -208,9 +204,9 @@ def _image_processor(recipe: Recipe) -> dict:
         "do_normalize": True,
         "do_rescale": True,
         "do_resize": True,
-        "image_mean": MEAN,
+        "image_mean": CLIP_MEAN,
         "image_processor_type": "Qwen2VLImageProcessor",
-        "image_std": STD,
+        "image_std": CLIP_STD,
         "merge_size": recipe.vision["spatial_merge_size"],
         "patch_size": recipe.vision["patch_size"],
         "resample": 3,
@@ -248,22 +244,7 @@ def write_flat_tied(recipe: Recipe, folder: Path, shards: int = 3):
         for name, parameter in model.named_parameters()
         if name != "lm_head.weight"
     }
-    names = sorted(tensors)
-    total = sum(t.numel() * t.element_size() for t in tensors.values())
-    folder.mkdir(parents=True, exist_ok=True)
-    weight_map, groups, size = {}, [[] for _ in range(shards)], 0
-    for name in names:
-        groups[min(shards - 1, size * shards // total)].append(name)
-        size += tensors[name].numel() * tensors[name].element_size()
-    for index, group in enumerate(groups):
-        file = f"model-{index + 1:05d}-of-{shards:05d}.safetensors"
-        save_file({name: tensors[name] for name in group}, folder / file, metadata={"format": "pt"})
-        weight_map |= {name: file for name in group}
-    write_json(
-        folder / "model.safetensors.index.json",
-        {"metadata": {"total_size": total}, "weight_map": dict(sorted(weight_map.items()))},
-        indent=2,
-    )
+    save_shards(tensors, folder, shards)
     rope = recipe.text["rope_parameters"]
     text = {k: v for k, v in recipe.text.items() if k != "rope_parameters"}
     # Keys and spelling of the Hub's config.json; vision's "hidden_size" is the language model's width.
@@ -365,6 +346,3 @@ WRITERS = {
 def write(name: str, folder: Path):
     WRITERS[name](RECIPES[name], folder)
 
-
-def load_json(path: Path):
-    return json.loads(path.read_text(encoding="utf-8"))
