@@ -361,11 +361,11 @@ public final class DecoderStage implements PromptHandler, AutoCloseable {
         if (position >= prompt.length()) {
             model.embed(sequence.answerToken(position), target, row * hidden);
         } else if (prompt.picture()[position] < 0) {
-            model.embed(prompt.tokenIds()[position], target, row * hidden);
+            model.embed(prompt.row()[position], target, row * hidden);
         } else {
             Tensor picture =
                     sequence.ready().pictures().get(prompt.picture()[position]).embeddings();
-            picture.data().asFloatBuffer().get(prompt.pictureRow()[position] * hidden, target, row * hidden, hidden);
+            picture.data().asFloatBuffer().get(prompt.row()[position] * hidden, target, row * hidden, hidden);
         }
     }
 

@@ -14,10 +14,12 @@ public final class OnnxTokenModel implements TokenModel {
 
     private final CausalDecoder decoder;
     private final EmbeddingTable table;
+    private final float scale;
 
-    private OnnxTokenModel(CausalDecoder decoder, EmbeddingTable table) {
+    private OnnxTokenModel(CausalDecoder decoder, EmbeddingTable table, float scale) {
         this.decoder = decoder;
         this.table = table;
+        this.scale = scale;
     }
 
     /**
@@ -38,7 +40,9 @@ public final class OnnxTokenModel implements TokenModel {
         try {
             int capacity = Math.min(config.contextLength(), sizes.contextLength());
             return new OnnxTokenModel(
-                    CausalDecoder.load(bundle.decoderGraph(), shape, config.modelSlots(), capacity, options), table);
+                    CausalDecoder.load(bundle.decoderGraph(), shape, config.modelSlots(), capacity, options),
+                    table,
+                    sizes.embeddingScale());
         } catch (RuntimeException e) {
             table.close();
             throw e;
@@ -87,8 +91,13 @@ public final class OnnxTokenModel implements TokenModel {
     }
 
     @Override
-    public void embed(int tokenId, float[] target, int offset) {
-        table.row(tokenId, target, offset);
+    public void embed(int row, float[] target, int offset) {
+        table.row(row, target, offset);
+        if (scale != 1) {
+            for (int i = offset; i < offset + hidden(); i++) {
+                target[i] *= scale;
+            }
+        }
     }
 
     @Override

@@ -6,8 +6,8 @@ import org.vlmserve.families.prompt.PreparedPrompt;
 import org.vlmserve.protocol.PictureKey;
 
 /**
- * What a slot's cache holds, position by position: token ids, with picture key and row where a picture stands (there all
- * ids are equal), and rotary positions. Two prefixes are equal only within one tenant.
+ * What a slot's cache holds, position by position: a row of the embedding table, or a row of the picture with some key; and
+ * rotary positions. Two prefixes are equal only within one tenant.
  */
 final class Prefix {
 
@@ -15,9 +15,8 @@ final class Prefix {
     private final boolean causal;
     private final List<PictureKey> pictureKeys;
     private final int[] picture;
-    private final int[] pictureRow;
     private final long[][] positions;
-    private int[] tokenIds;
+    private int[] rows;
     private long[] answerPositions = new long[16];
     private int length;
 
@@ -27,9 +26,8 @@ final class Prefix {
         this.causal = prompt.prefill() == PreparedPrompt.Prefill.CAUSAL;
         this.pictureKeys = pictureKeys;
         this.picture = prompt.picture();
-        this.pictureRow = prompt.pictureRow();
         this.positions = prompt.positions();
-        this.tokenIds = prompt.tokenIds().clone();
+        this.rows = prompt.row().clone();
     }
 
     int length() {
@@ -47,14 +45,14 @@ final class Prefix {
 
     /** The cache now holds a token of the answer too, at the same position in every channel. */
     void append(int tokenId, long position) {
-        if (length == tokenIds.length) {
-            tokenIds = Arrays.copyOf(tokenIds, length + Math.max(16, length / 2));
+        if (length == rows.length) {
+            rows = Arrays.copyOf(rows, length + Math.max(16, length / 2));
         }
         int answered = length - promptLength();
         if (answered == answerPositions.length) {
             answerPositions = Arrays.copyOf(answerPositions, 2 * answered);
         }
-        tokenIds[length] = tokenId;
+        rows[length] = tokenId;
         answerPositions[answered] = position;
         length++;
     }
@@ -69,7 +67,7 @@ final class Prefix {
         }
         int most = Math.min(length, wanted.promptLength());
         for (int i = 0; i < most; i++) {
-            if (tokenIds[i] != wanted.tokenIds[i] || !samePicture(wanted, i) || !samePosition(wanted, i)) {
+            if (rows[i] != wanted.rows[i] || !samePicture(wanted, i) || !samePosition(wanted, i)) {
                 return i;
             }
         }
@@ -82,7 +80,7 @@ final class Prefix {
         if (mine < 0 || theirs < 0) {
             return mine < 0 && theirs < 0;
         }
-        return pictureRow[i] == wanted.pictureRow[i] && pictureKeys.get(mine).equals(wanted.pictureKeys.get(theirs));
+        return pictureKeys.get(mine).equals(wanted.pictureKeys.get(theirs));
     }
 
     private boolean samePosition(Prefix wanted, int i) {

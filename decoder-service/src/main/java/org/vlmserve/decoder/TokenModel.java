@@ -20,8 +20,8 @@ public interface TokenModel extends AutoCloseable {
 
     int positionChannels();
 
-    /** Writes the embedding of a token to {@code target[offset, offset + H)}. */
-    void embed(int tokenId, float[] target, int offset);
+    /** Writes a row of the embedding table, such as a token's, to {@code target[offset, offset + H)}. */
+    void embed(int row, float[] target, int offset);
 
     /**
      * Appends a piece of prompt to a slot that holds {@code past} positions. What the slot held behind them is overwritten.

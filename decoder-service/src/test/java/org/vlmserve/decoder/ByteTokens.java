@@ -51,7 +51,7 @@ final class ByteTokens implements PromptBuilder {
                 switch (part) {
                     case ChatTurn.Text text -> {
                         for (int id : tokenizer().encode(text.text())) {
-                            columns.add(new int[] {id, -1, -1});
+                            columns.add(new int[] {id, -1, id});
                             positions.add(new long[] {position, position, position});
                             position++;
                         }

@@ -28,6 +28,7 @@ import org.vlmserve.protocol.Envelope;
 import org.vlmserve.protocol.ModelRef;
 import org.vlmserve.protocol.PictureKey;
 import org.vlmserve.protocol.PictureLayout;
+import org.vlmserve.protocol.PictureSource;
 import org.vlmserve.protocol.PixelLimits;
 import org.vlmserve.protocol.PromptJob;
 import org.vlmserve.protocol.Sampling;
@@ -109,8 +110,8 @@ class DecoderStageTest {
         for (int i = 0; i < values.length; i++) {
             values[i] = 1000 + random.nextFloat();
         }
-        PictureLayout layout =
-                new PictureLayout(rows, 1, rows, 1, List.of(new PictureLayout.Grid(1, 1, rows)), rows, rows, rows);
+        PictureLayout layout = new PictureLayout(
+                PictureSource.still(rows, 1), rows, 1, List.of(new PictureLayout.Grid(1, 1, rows)), rows, rows, rows);
         return new ReadyPicture(
                 PictureKey.of("tenant", MODEL, PixelLimits.NONE, new byte[] {(byte) seed}),
                 layout,
@@ -188,9 +189,9 @@ class DecoderStageTest {
         float[] embeddings = new float[length * FakeTokenModel.HIDDEN];
         for (int i = 0; i < length; i++) {
             if (prompt.picture()[i] < 0) {
-                model.embed(prompt.tokenIds()[i], embeddings, 3 * i);
+                model.embed(prompt.row()[i], embeddings, 3 * i);
             } else {
-                System.arraycopy(picture.embeddings().toFloats(), 3 * prompt.pictureRow()[i], embeddings, 3 * i, 3);
+                System.arraycopy(picture.embeddings().toFloats(), 3 * prompt.row()[i], embeddings, 3 * i, 3);
             }
         }
         float[][] logits = new float[1][model.vocabulary()];

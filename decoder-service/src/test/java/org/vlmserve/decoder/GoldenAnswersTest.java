@@ -32,6 +32,7 @@ import org.vlmserve.protocol.Envelope;
 import org.vlmserve.protocol.ModelRef;
 import org.vlmserve.protocol.PictureKey;
 import org.vlmserve.protocol.PictureLayout;
+import org.vlmserve.protocol.PictureSource;
 import org.vlmserve.protocol.PixelLimits;
 import org.vlmserve.protocol.PromptJob;
 import org.vlmserve.protocol.Sampling;
@@ -232,7 +233,9 @@ class GoldenAnswersTest {
             PictureLayout layout = FamilyRegistry.load()
                     .familyOf(bundle)
                     .preprocessor(bundle)
-                    .plan(picture.width(), picture.height(), new PixelLimits(picture.minPixels(), picture.maxPixels()));
+                    .plan(
+                            PictureSource.still(picture.width(), picture.height()),
+                            new PixelLimits(picture.minPixels(), picture.maxPixels()));
             assertThat(layout.tokens()).isEqualTo(picture.tokens());
             byte[] identity = (picture.files().toString() + layout).getBytes(java.nio.charset.StandardCharsets.UTF_8);
             PictureKey key = PictureKey.of(tenant, model, PixelLimits.NONE, identity);

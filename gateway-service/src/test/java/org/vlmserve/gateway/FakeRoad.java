@@ -25,6 +25,7 @@ import org.vlmserve.protocol.InstanceStatus;
 import org.vlmserve.protocol.InstanceStatus.ServedModel;
 import org.vlmserve.protocol.ModelRef;
 import org.vlmserve.protocol.PictureLayout;
+import org.vlmserve.protocol.PictureSource;
 import org.vlmserve.protocol.Stage;
 import org.vlmserve.protocol.StageTimes;
 import org.vlmserve.protocol.error.ErrorCode;
@@ -99,7 +100,13 @@ public final class FakeRoad implements RequestRoad {
     public static Finished finished(AskRequest request, FinishReason reason, String text, int tokens) {
         List<PictureLayout> layouts = request.pictures().stream()
                 .map(picture -> new PictureLayout(
-                        640, 480, 616, 476, List.of(new PictureLayout.Grid(1, 34, 44)), 1496, 374, 374))
+                        PictureSource.still(640, 480),
+                        616,
+                        476,
+                        List.of(new PictureLayout.Grid(1, 34, 44)),
+                        1496,
+                        374,
+                        374))
                 .toList();
         int pictureTokens = 374 * layouts.size();
         return new Finished(

@@ -1,18 +1,26 @@
 package org.vlmserve.importer;
 
 import java.time.Instant;
+import org.vlmserve.families.checkpoint.CheckpointJson;
 import org.vlmserve.importer.checkpoint.CheckpointReader;
 
 /** How checkpoints of one architecture become graphs. Found through {@link java.util.ServiceLoader}. */
 public interface Architecture {
 
-    /** {@code model_type} in config.json. */
-    String modelType();
+    /** {@link org.vlmserve.families.ModelFamily#id()} of the bundles that it makes. */
+    String family();
+
+    /**
+     * Whether this architecture reads a checkpoint.
+     *
+     * @param config its config.json
+     */
+    boolean reads(CheckpointJson config);
 
     /**
      * Builds the graphs; no weight is read yet.
      *
      * @throws org.vlmserve.protocol.error.VlmException {@code CHECKPOINT_UNREADABLE}, {@code CHECKPOINT_UNSUPPORTED}
      */
-    Blueprint blueprint(CheckpointReader checkpoint, Precision precision, Instant importedAt);
+    Blueprint blueprint(CheckpointReader checkpoint, ImportOptions options, Instant importedAt);
 }

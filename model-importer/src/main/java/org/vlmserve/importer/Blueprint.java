@@ -10,7 +10,7 @@ import org.vlmserve.importer.graph.OnnxGraph;
  * A bundle before it is written.
  *
  * @param manifest without its revision, which follows from the written files
- * @param embeddings [rows, hidden], copied as it is
+ * @param embeddings each [rows, hidden], copied one behind the other as they are; of one element type
  * @param tokenizerFiles copied into {@code tokenizer/}
  */
 public record Blueprint(
@@ -18,5 +18,11 @@ public record Blueprint(
         OnnxGraph encoder,
         OnnxGraph projector,
         OnnxGraph decoder,
-        CheckpointTensor embeddings,
-        List<Path> tokenizerFiles) {}
+        List<CheckpointTensor> embeddings,
+        List<Path> tokenizerFiles) {
+
+    /** Bytes of the embedding table. */
+    long embeddingBytes() {
+        return embeddings.stream().mapToLong(part -> part.data().byteSize()).sum();
+    }
+}

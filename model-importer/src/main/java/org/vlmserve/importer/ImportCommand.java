@@ -41,7 +41,7 @@ public final class ImportCommand {
                     .run(
                             arguments.checkpoint(),
                             arguments.bundle(),
-                            arguments.precision(),
+                            ImportOptions.of(arguments.precision()),
                             arguments.force(),
                             new ProgressBar(err, terminal));
             out.println(bundle.directory() + " " + bundle.manifest().family() + " "

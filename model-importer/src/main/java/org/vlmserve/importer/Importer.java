@@ -25,6 +25,7 @@ import org.vlmserve.families.bundle.BundleReader;
 import org.vlmserve.families.bundle.BundleWriter;
 import org.vlmserve.families.checkpoint.CheckpointJson;
 import org.vlmserve.importer.checkpoint.CheckpointReader;
+import org.vlmserve.importer.checkpoint.CheckpointTensor;
 import org.vlmserve.importer.graph.OnnxGraph;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
@@ -54,7 +55,7 @@ public final class Importer {
     /** Imports with a fresh {@link Importer}; refuses an existing target. */
     public static Bundle importCheckpoint(
             Path checkpoint, Path target, Precision precision, ProgressListener progress) {
-        return new Importer().run(checkpoint, target, precision, false, progress);
+        return new Importer().run(checkpoint, target, ImportOptions.of(precision), false, progress);
     }
 
     /**
@@ -64,7 +65,7 @@ public final class Importer {
      * @throws VlmException {@code CHECKPOINT_UNREADABLE}, {@code CHECKPOINT_UNSUPPORTED}, {@code DISK_FULL}, or
      *     {@code INVALID_REQUEST} for a target that exists or cannot be written
      */
-    public Bundle run(Path checkpoint, Path target, Precision precision, boolean force, ProgressListener progress) {
+    public Bundle run(Path checkpoint, Path target, ImportOptions options, boolean force, ProgressListener progress) {
         Path place = target.toAbsolutePath().normalize();
         Path parent = place.getParent();
         if (parent == null) {
@@ -79,7 +80,7 @@ public final class Importer {
                 place.getFileName() + ".partial-" + ProcessHandle.current().pid());
         Thread cleaner = new Thread(() -> delete(partial), "delete-partial-bundle");
         try (CheckpointReader reader = CheckpointReader.open(checkpoint)) {
-            Blueprint blueprint = architecture.blueprint(reader, precision, clock.instant());
+            Blueprint blueprint = architecture.blueprint(reader, options, clock.instant());
             Runtime.getRuntime().addShutdownHook(cleaner);
             try {
                 Files.createDirectories(parent);
@@ -107,7 +108,7 @@ public final class Importer {
         CheckpointJson config = CheckpointJson.read(checkpoint.resolve("config.json"));
         String modelType = config.optionalString("model_type");
         return architectures.stream()
-                .filter(known -> known.modelType().equals(modelType))
+                .filter(known -> known.reads(config))
                 .findFirst()
                 .orElseThrow(() -> new VlmException(
                         ErrorCode.CHECKPOINT_UNSUPPORTED,
@@ -117,7 +118,7 @@ public final class Importer {
                                 + String.join(
                                         ", ",
                                         architectures.stream()
-                                                .map(Architecture::modelType)
+                                                .map(Architecture::family)
                                                 .sorted()
                                                 .toList())));
     }
@@ -126,7 +127,7 @@ public final class Importer {
         return blueprint.encoder().weights().size()
                 + blueprint.projector().weights().size()
                 + blueprint.decoder().weights().size()
-                + blueprint.embeddings().data().byteSize();
+                + blueprint.embeddingBytes();
     }
 
     private void requireSpace(Path parent, long needed) throws IOException {
@@ -151,12 +152,16 @@ public final class Importer {
             workers.close();
         }
         try (BundleFile out = store.create(bundle.decoderEmbeddings())) {
-            long size = blueprint.embeddings().data().byteSize();
             long piece = 8 << 20;
-            for (long from = 0; from < size; from += piece) {
-                long length = Math.min(piece, size - from);
-                out.write(blueprint.embeddings().data().asSlice(from, length).asByteBuffer(), from);
-                progress.written(length);
+            long at = 0;
+            for (CheckpointTensor part : blueprint.embeddings()) {
+                long size = part.data().byteSize();
+                for (long from = 0; from < size; from += piece) {
+                    long length = Math.min(piece, size - from);
+                    out.write(part.data().asSlice(from, length).asByteBuffer(), at + from);
+                    progress.written(length);
+                }
+                at += size;
             }
             out.force();
         }

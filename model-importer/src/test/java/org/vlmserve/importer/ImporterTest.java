@@ -75,7 +75,7 @@ class ImporterTest {
                     .run(
                             golden.directory(),
                             bundles.resolve("second-" + precision),
-                            precision,
+                            ImportOptions.of(precision),
                             false,
                             ProgressListener.SILENT);
             assertThat(second.manifest().revision()).isEqualTo(first.manifest().revision());
@@ -141,7 +141,7 @@ class ImporterTest {
                         .run(
                                 golden.directory(),
                                 bundles.resolve("tiny"),
-                                Precision.INT8,
+                                ImportOptions.of(Precision.INT8),
                                 true,
                                 ProgressListener.SILENT),
                 "bytes free, the bundle needs ");
@@ -255,12 +255,23 @@ class ImporterTest {
     }
 
     private Bundle importInto(String name, Precision precision, boolean force) {
-        return new Importer().run(golden.directory(), bundles.resolve(name), precision, force, ProgressListener.SILENT);
+        return new Importer()
+                .run(
+                        golden.directory(),
+                        bundles.resolve(name),
+                        ImportOptions.of(precision),
+                        force,
+                        ProgressListener.SILENT);
     }
 
     private Bundle importInto(BundleStore store, String name) {
         return new Importer(store, Clock.systemUTC())
-                .run(golden.directory(), bundles.resolve(name), Precision.INT8, false, ProgressListener.SILENT);
+                .run(
+                        golden.directory(),
+                        bundles.resolve(name),
+                        ImportOptions.of(Precision.INT8),
+                        false,
+                        ProgressListener.SILENT);
     }
 
     private Path copyOfCheckpoint() throws IOException {

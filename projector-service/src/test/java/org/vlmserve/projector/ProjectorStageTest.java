@@ -42,14 +42,14 @@ class ProjectorStageTest {
     private static BundleManifest manifest() {
         JsonNodeFactory json = JsonNodeFactory.instance;
         return new BundleManifest(
-                1,
+                BundleManifest.FORMAT,
                 "fake",
                 MODEL.revision(),
                 "fp32",
                 Instant.EPOCH,
                 new BundleManifest.Encoder(3),
                 new BundleManifest.Projector(GROUP),
-                new BundleManifest.Decoder(1, 1, 1, 1, 8, 16, 100, 1, 16, DType.F32),
+                new BundleManifest.Decoder(1, 1, 1, 1, 8, 16, 100, 1, 16, DType.F32, 1),
                 new BundleManifest.Generation(List.of(), false, null, null, null, null, null),
                 json.objectNode(),
                 json.objectNode(),

@@ -12,9 +12,11 @@ import org.jspecify.annotations.Nullable;
 import org.vlmserve.families.bundle.BundleManifest;
 import org.vlmserve.families.preprocess.PicturePreprocessor;
 import org.vlmserve.families.preprocess.RgbPicture;
+import org.vlmserve.families.preprocess.Tile;
 import org.vlmserve.protocol.ImageJob;
 import org.vlmserve.protocol.ModelRef;
 import org.vlmserve.protocol.PictureLayout;
+import org.vlmserve.protocol.PictureSource;
 import org.vlmserve.protocol.PixelLimits;
 import org.vlmserve.protocol.ProtocolLimits;
 import org.vlmserve.protocol.StageTimes;
@@ -82,9 +84,10 @@ public final class VisionEncoderStage {
 
     /** One small picture through everything but the file's decoder. */
     public void warmUp() {
-        PictureLayout layout = preprocessor.plan(WARM_UP_SIDE, WARM_UP_SIDE, PixelLimits.NONE);
+        PictureLayout layout = preprocessor.plan(PictureSource.still(WARM_UP_SIDE, WARM_UP_SIDE), PixelLimits.NONE);
         RgbPicture black = new RgbPicture(WARM_UP_SIDE, WARM_UP_SIDE, new byte[3 * WARM_UP_SIDE * WARM_UP_SIDE]);
-        run(preprocessor.encoderInputs(black, layout).getFirst());
+        Tile tile = preprocessor.tiles(List.of(black), layout).getFirst();
+        run(preprocessor.encoderInputs(tile, layout.grids().getFirst()));
     }
 
     /**
@@ -95,24 +98,28 @@ public final class VisionEncoderStage {
         output.checkpoint();
         long begin = System.nanoTime();
         RgbPicture picture = reader.apply(job.content());
-        PictureLayout layout = preprocessor.plan(picture.width(), picture.height(), job.limits());
+        PictureLayout layout = preprocessor.plan(PictureSource.still(picture.width(), picture.height()), job.limits());
         output.layout(layout);
-        List<Map<String, Tensor>> inputs = preprocessor.encoderInputs(picture, layout);
+        List<Tile> tiles = preprocessor.tiles(List.of(picture), layout);
         Duration decoded = Duration.ofNanos(System.nanoTime() - begin);
-        decodeTime.record(decoded);
 
         Duration encoded = Duration.ZERO;
         int firstRow = 0;
         Tensor first = null;
-        for (Map<String, Tensor> input : inputs) {
+        for (int i = 0; i < tiles.size(); i++) {
             output.checkpoint();
             long start = System.nanoTime();
+            Map<String, Tensor> input =
+                    preprocessor.encoderInputs(tiles.get(i), layout.grids().get(i));
+            long cut = System.nanoTime();
             Tensor features = run(input);
-            encoded = encoded.plusNanos(System.nanoTime() - start);
+            decoded = decoded.plusNanos(cut - start);
+            encoded = encoded.plusNanos(System.nanoTime() - cut);
             Tensor head = slice(features, firstRow, layout.featureRows(), output);
             first = first == null ? head : first;
             firstRow += features.dim(0);
         }
+        decodeTime.record(decoded);
         encodeTime.record(encoded);
         patches.increment(firstRow);
         if (first == null || firstRow != layout.featureRows()) {

@@ -14,6 +14,7 @@ import org.junit.jupiter.api.Test;
 import org.vlmserve.families.bundle.BundleManifest;
 import org.vlmserve.families.preprocess.PicturePreprocessor;
 import org.vlmserve.families.preprocess.RgbPicture;
+import org.vlmserve.families.preprocess.Tile;
 import org.vlmserve.messaging.JobContext;
 import org.vlmserve.protocol.Envelope;
 import org.vlmserve.protocol.FeatureSlice;
@@ -22,6 +23,7 @@ import org.vlmserve.protocol.LayoutReady;
 import org.vlmserve.protocol.ModelRef;
 import org.vlmserve.protocol.PictureKey;
 import org.vlmserve.protocol.PictureLayout;
+import org.vlmserve.protocol.PictureSource;
 import org.vlmserve.protocol.PixelLimits;
 import org.vlmserve.protocol.ProtocolLimits;
 import org.vlmserve.protocol.StageTimes;
@@ -41,28 +43,34 @@ class VisionEncoderStageTest {
 
     private final List<String> order = new ArrayList<>();
 
-    /** Grids as the comment above says; each is one input that holds the index of its first row. */
+    /** Grids as the comment above says; each is one tile whose pixel holds the index of its first row. */
     private final PicturePreprocessor preprocessor = new PicturePreprocessor() {
         @Override
-        public PictureLayout plan(int sourceWidth, int sourceHeight, PixelLimits limits) {
+        public PictureLayout plan(PictureSource source, PixelLimits limits) {
             List<PictureLayout.Grid> grids = new ArrayList<>();
-            for (int i = 0; i < sourceWidth; i++) {
-                grids.add(new PictureLayout.Grid(1, 1, sourceHeight));
+            for (int i = 0; i < source.width(); i++) {
+                grids.add(new PictureLayout.Grid(1, 1, source.height()));
             }
-            int rows = sourceWidth * sourceHeight;
-            return new PictureLayout(
-                    sourceWidth, sourceHeight, sourceWidth, sourceHeight, grids, rows, rows / GROUP, rows / GROUP);
+            int rows = source.width() * source.height();
+            return new PictureLayout(source, source.width(), source.height(), grids, rows, rows / GROUP, rows / GROUP);
         }
 
         @Override
-        public List<Map<String, Tensor>> encoderInputs(RgbPicture picture, PictureLayout layout) {
-            List<Map<String, Tensor>> inputs = new ArrayList<>();
+        public List<Tile> tiles(List<RgbPicture> frames, PictureLayout layout) {
+            List<Tile> tiles = new ArrayList<>();
             int first = 0;
             for (PictureLayout.Grid grid : layout.grids()) {
-                inputs.add(Map.of("pixels", Tensor.ofFloats(new float[] {first, grid.patches()}, 2)));
+                tiles.add(Tile.of(new RgbPicture(1, 1, new byte[] {(byte) first, (byte) (first >> 8), 0})));
                 first += grid.patches();
             }
-            return inputs;
+            return tiles;
+        }
+
+        @Override
+        public Map<String, Tensor> encoderInputs(Tile tile, PictureLayout.Grid grid) {
+            byte[] pixel = tile.picture().pixels();
+            int first = (pixel[0] & 0xff) | (pixel[1] & 0xff) << 8;
+            return Map.of("pixels", Tensor.ofFloats(new float[] {first, grid.patches()}, 2));
         }
     };
 
@@ -80,14 +88,14 @@ class VisionEncoderStageTest {
     private static BundleManifest manifest() {
         JsonNodeFactory json = JsonNodeFactory.instance;
         return new BundleManifest(
-                1,
+                BundleManifest.FORMAT,
                 "fake",
                 MODEL.revision(),
                 "fp32",
                 Instant.EPOCH,
                 new BundleManifest.Encoder(WIDTH),
                 new BundleManifest.Projector(GROUP),
-                new BundleManifest.Decoder(8, 1, 1, 1, 8, 16, 100, 1, 16, DType.F32),
+                new BundleManifest.Decoder(8, 1, 1, 1, 8, 16, 100, 1, 16, DType.F32, 1),
                 new BundleManifest.Generation(List.of(), false, null, null, null, null, null),
                 json.objectNode(),
                 json.objectNode(),

@@ -21,6 +21,7 @@ import org.vlmserve.protocol.LayoutReady;
 import org.vlmserve.protocol.ModelRef;
 import org.vlmserve.protocol.PictureKey;
 import org.vlmserve.protocol.PictureLayout;
+import org.vlmserve.protocol.PictureSource;
 import org.vlmserve.protocol.Stage;
 import org.vlmserve.protocol.StageTimes;
 import org.vlmserve.protocol.error.ErrorCode;
@@ -82,7 +83,8 @@ final class Echo {
     }
 
     static PictureLayout layout(int rows) {
-        return new PictureLayout(rows, 1, rows, 1, List.of(new PictureLayout.Grid(1, 1, rows)), rows, rows, rows);
+        return new PictureLayout(
+                PictureSource.still(rows, 1), rows, 1, List.of(new PictureLayout.Grid(1, 1, rows)), rows, rows, rows);
     }
 
     /** Encodes; shuffled and doubled on request of the picture's first byte. */

@@ -22,6 +22,7 @@ import org.vlmserve.protocol.Envelope;
 import org.vlmserve.protocol.InstanceStatus;
 import org.vlmserve.protocol.ModelRef;
 import org.vlmserve.protocol.PictureLayout;
+import org.vlmserve.protocol.PictureSource;
 import org.vlmserve.protocol.PixelLimits;
 import org.vlmserve.protocol.PromptJob;
 import org.vlmserve.protocol.Sampling;
@@ -49,6 +50,7 @@ class ProtocolDocTest {
                         Envelope.class,
                         ModelRef.class,
                         PixelLimits.class,
+                        PictureSource.class,
                         PictureLayout.class,
                         PictureLayout.Grid.class,
                         StageTimes.class,

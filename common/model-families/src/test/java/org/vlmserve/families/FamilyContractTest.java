@@ -19,15 +19,16 @@ import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.io.TempDir;
 import org.vlmserve.families.bundle.Bundle;
 import org.vlmserve.families.bundle.BundleManifest;
-import org.vlmserve.families.preprocess.BicubicResizer;
 import org.vlmserve.families.preprocess.PictureDecoder;
 import org.vlmserve.families.preprocess.PicturePreprocessor;
 import org.vlmserve.families.preprocess.RgbPicture;
+import org.vlmserve.families.preprocess.Tile;
 import org.vlmserve.families.prompt.PreparedPrompt;
 import org.vlmserve.families.prompt.PromptBuilder;
 import org.vlmserve.families.prompt.Tokenizer;
 import org.vlmserve.protocol.ChatTurn;
 import org.vlmserve.protocol.PictureLayout;
+import org.vlmserve.protocol.PictureSource;
 import org.vlmserve.protocol.PixelLimits;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
@@ -42,6 +43,7 @@ import tools.jackson.databind.JsonNode;
 public abstract class FamilyContractTest {
 
     private static final long MAX_PIXELS = 100_000_000;
+    private static final PictureSource SMALL = PictureSource.still(64, 64);
 
     @TempDir
     private Path temporary;
@@ -107,7 +109,8 @@ public abstract class FamilyContractTest {
                         Files.readAllBytes(golden.filesOf(expected).getFirst()), MAX_PIXELS);
                 assertThat(picture.width()).isEqualTo(expected.width());
                 assertThat(picture.height()).isEqualTo(expected.height());
-                PictureLayout layout = preprocessor.plan(picture.width(), picture.height(), limits(expected));
+                PictureLayout layout =
+                        preprocessor.plan(PictureSource.still(picture.width(), picture.height()), limits(expected));
                 assertThat(layout.resizedWidth()).isEqualTo(expected.resizedWidth());
                 assertThat(layout.resizedHeight()).isEqualTo(expected.resizedHeight());
                 assertThat(layout.tokens()).isEqualTo(expected.tokens());
@@ -119,14 +122,15 @@ public abstract class FamilyContractTest {
                                 .sum())
                         .isEqualTo(layout.featureRows());
                 assertThat(layout.grids()).isEqualTo(grids(expected));
-                assertThat(BicubicResizer.resize(picture, layout.resizedWidth(), layout.resizedHeight())
-                                .pixels())
-                        .as("resized pixels")
-                        .isEqualTo(golden.tiles(expected).getFirst().bytes());
-                List<Map<String, Tensor>> inputs = preprocessor.encoderInputs(picture, layout);
-                assertThat(inputs).hasSameSizeAs(layout.grids());
-                for (Map<String, Tensor> input : inputs) {
-                    pixels.add(input.get(pixelInput()));
+                List<Tile> tiles = preprocessor.tiles(List.of(picture), layout);
+                assertThat(tiles).hasSameSizeAs(layout.grids());
+                for (int i = 0; i < tiles.size(); i++) {
+                    assertThat(tiles.get(i).picture().pixels())
+                            .as("8-bit pixels of encoder run %s", i)
+                            .isEqualTo(golden.tiles(expected).get(i).bytes());
+                    pixels.add(preprocessor
+                            .encoderInputs(tiles.get(i), layout.grids().get(i))
+                            .get(pixelInput()));
                 }
             }
             if (golden.has("pixel_values")) {
@@ -177,7 +181,7 @@ public abstract class FamilyContractTest {
             int[] pictures = new int[prompt.length()];
             int[] rows = new int[prompt.length()];
             Arrays.fill(pictures, -1);
-            Arrays.fill(rows, -1);
+            System.arraycopy(golden.inputIds(), 0, rows, 0, rows.length);
             for (int i = 0; i < golden.pictures().size(); i++) {
                 GoldenCase.Picture picture = golden.pictures().get(i);
                 for (int row = 0; row < picture.tokens(); row++) {
@@ -186,14 +190,15 @@ public abstract class FamilyContractTest {
                 }
             }
             assertThat(prompt.picture()).isEqualTo(pictures);
-            assertThat(prompt.pictureRow()).isEqualTo(rows);
+            assertThat(prompt.row()).isEqualTo(rows);
         });
     }
 
     private PreparedPrompt prepare(Bundle bundle, GoldenCase golden) {
         PicturePreprocessor preprocessor = family().preprocessor(bundle);
         List<PictureLayout> layouts = golden.pictures().stream()
-                .map(picture -> preprocessor.plan(picture.width(), picture.height(), limits(picture)))
+                .map(picture ->
+                        preprocessor.plan(PictureSource.still(picture.width(), picture.height()), limits(picture)))
                 .toList();
         return family().promptBuilder(bundle)
                 .prepare(turns(golden.request().messages()), layouts, templateArguments(golden));
@@ -300,7 +305,7 @@ public abstract class FamilyContractTest {
     @Test
     void aUsersTextTakesNoPicturesPlace() {
         Bundle bundle = bundle(checkpoints().getFirst());
-        PictureLayout layout = family().preprocessor(bundle).plan(64, 64, PixelLimits.NONE);
+        PictureLayout layout = family().preprocessor(bundle).plan(SMALL, PixelLimits.NONE);
         PromptBuilder builder = family().promptBuilder(bundle);
         List<ChatTurn> turns = List.of(new ChatTurn(
                 "user", List.of(new ChatTurn.Text("a " + placeholder() + " b"), new ChatTurn.Picture(0)), false));
@@ -318,9 +323,9 @@ public abstract class FamilyContractTest {
     void limitsThatContradictThemselvesAreRefused() {
         PicturePreprocessor preprocessor =
                 family().preprocessor(bundle(checkpoints().getFirst()));
-        expect(ErrorCode.PIXEL_LIMITS_INVALID, () -> preprocessor.plan(64, 64, new PixelLimits(5000L, 4999L)));
-        expect(ErrorCode.PIXEL_LIMITS_INVALID, () -> preprocessor.plan(64, 64, new PixelLimits(0L, null)));
-        expect(ErrorCode.PIXEL_LIMITS_INVALID, () -> preprocessor.plan(64, 64, new PixelLimits(null, -1L)));
+        expect(ErrorCode.PIXEL_LIMITS_INVALID, () -> preprocessor.plan(SMALL, new PixelLimits(5000L, 4999L)));
+        expect(ErrorCode.PIXEL_LIMITS_INVALID, () -> preprocessor.plan(SMALL, new PixelLimits(0L, null)));
+        expect(ErrorCode.PIXEL_LIMITS_INVALID, () -> preprocessor.plan(SMALL, new PixelLimits(null, -1L)));
     }
 
     /** @return the error, for more questions */

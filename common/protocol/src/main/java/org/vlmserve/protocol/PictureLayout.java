@@ -6,18 +6,15 @@ import java.util.List;
  * How a picture is laid out in tokens. The vision encoder computes it once; it travels ahead of the tensors and is
  * asserted later, never recomputed.
  *
- * @param sourceWidth pixels, after EXIF orientation
- * @param sourceHeight pixels, after EXIF orientation
- * @param resizedWidth pixels that the encoder saw
- * @param resizedHeight pixels that the encoder saw
+ * @param resizedWidth pixels of the canvas that the encoder saw, before it was cut into tiles
+ * @param resizedHeight pixels of the canvas that the encoder saw, before it was cut into tiles
  * @param grids the encoder's patch grids in order: one for a picture that is encoded whole, one a tile otherwise
  * @param featureRows rows that the encoder gives, all grids together
  * @param embeddingRows rows that the projector makes of them
  * @param tokens positions that the picture takes in the prompt, newline vectors included
  */
 public record PictureLayout(
-        int sourceWidth,
-        int sourceHeight,
+        PictureSource source,
         int resizedWidth,
         int resizedHeight,
         List<Grid> grids,

@@ -24,7 +24,7 @@ public final class WireCodec {
 
     public static final byte MAGIC_0 = 'V';
     public static final byte MAGIC_1 = 'M';
-    public static final int VERSION = 1;
+    public static final int VERSION = 2;
 
     private WireCodec() {}
 
@@ -370,9 +370,37 @@ public final class WireCodec {
                 in.nullable("limits.maxPixels", () -> in.signed("limits.maxPixels")));
     }
 
+    private static void source(WireWriter out, PictureSource source) {
+        medium(out, source.medium());
+        out.signed(source.frames());
+        out.signed(source.width());
+        out.signed(source.height());
+    }
+
+    private static PictureSource source(WireReader in) {
+        return new PictureSource(
+                medium(in), in.int32("source.frames"), in.int32("source.width"), in.int32("source.height"));
+    }
+
+    private static void medium(WireWriter out, Medium medium) {
+        out.u8(
+                switch (medium) {
+                    case PICTURE -> 1;
+                    case VIDEO -> 2;
+                });
+    }
+
+    private static Medium medium(WireReader in) {
+        int number = in.u8("medium");
+        return switch (number) {
+            case 1 -> Medium.PICTURE;
+            case 2 -> Medium.VIDEO;
+            default -> throw in.corrupt("medium", "no medium has number " + number + "; expected 1 or 2");
+        };
+    }
+
     private static void layout(WireWriter out, PictureLayout layout) {
-        out.signed(layout.sourceWidth());
-        out.signed(layout.sourceHeight());
+        source(out, layout.source());
         out.signed(layout.resizedWidth());
         out.signed(layout.resizedHeight());
         out.list(layout.grids(), grid -> {
@@ -387,8 +415,7 @@ public final class WireCodec {
 
     private static PictureLayout layout(WireReader in) {
         return new PictureLayout(
-                in.int32("layout.sourceWidth"),
-                in.int32("layout.sourceHeight"),
+                source(in),
                 in.int32("layout.resizedWidth"),
                 in.int32("layout.resizedHeight"),
                 in.list(

@@ -95,10 +95,10 @@ class WireCodecTest {
     @Test
     void refusesAnotherVersion() {
         byte[] bytes = WireCodec.encode(new CancelRequest("r"));
-        bytes[2] = 2;
+        bytes[2] = 3;
         VlmException error = catchThrowableOfType(VlmException.class, () -> WireCodec.decode(bytes));
         assertThat(error.code()).isEqualTo(ErrorCode.PROTOCOL_VERSION);
-        assertThat(error).hasMessageContaining("version 2").hasMessageContaining("reads version 1");
+        assertThat(error).hasMessageContaining("version 3").hasMessageContaining("reads version 2");
     }
 
     @Test

@@ -26,8 +26,7 @@ final class WireSamples {
             Instant.parse("1969-12-31T23:59:59.5Z"),
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
     static final PictureLayout LAYOUT = new PictureLayout(
-            1000,
-            700,
+            new PictureSource(Medium.VIDEO, 4, 1000, 700),
             980,
             672,
             List.of(new PictureLayout.Grid(1, 48, 70), new PictureLayout.Grid(1, 2, 2)),

@@ -105,7 +105,7 @@ class StageHostTest {
                         Instant.EPOCH,
                         new BundleManifest.Encoder(4),
                         new BundleManifest.Projector(1),
-                        new BundleManifest.Decoder(8, 1, 1, 1, 8, 16, 100, 1, 16, DType.F32),
+                        new BundleManifest.Decoder(8, 1, 1, 1, 8, 16, 100, 1, 16, DType.F32, 1),
                         new BundleManifest.Generation(List.of(), false, null, null, null, null, null),
                         json.objectNode(),
                         json.objectNode(),

@@ -153,7 +153,10 @@ record ChatResponses(String id, String model, Instant created, boolean logprobs,
         ArrayNode pictures = vlm.putArray("pictures");
         for (PictureLayout layout : finished.pictures()) {
             ObjectNode picture = pictures.addObject();
-            size(picture.putObject("source"), layout.sourceWidth(), layout.sourceHeight());
+            size(
+                    picture.putObject("source"),
+                    layout.source().width(),
+                    layout.source().height());
             size(picture.putObject("resized"), layout.resizedWidth(), layout.resizedHeight());
             picture.put("tokens", layout.tokens());
         }

@@ -10,6 +10,29 @@ public interface MatrixSource {
     /** Writes row {@code row}'s columns {@code [firstColumn, firstColumn + count)} to {@code out} from {@code offset}. */
     void read(int row, int firstColumn, int count, float[] out, int offset);
 
+    /** The same with a number added to each element, in float. */
+    static MatrixSource plus(MatrixSource source, float addend) {
+        return new MatrixSource() {
+            @Override
+            public int rows() {
+                return source.rows();
+            }
+
+            @Override
+            public int columns() {
+                return source.columns();
+            }
+
+            @Override
+            public void read(int row, int firstColumn, int count, float[] out, int offset) {
+                source.read(row, firstColumn, count, out, offset);
+                for (int i = offset; i < offset + count; i++) {
+                    out[i] += addend;
+                }
+            }
+        };
+    }
+
     /** All elements of a small matrix, row-major. */
     default float[] readAll() {
         float[] out = new float[Math.multiplyExact(rows(), columns())];

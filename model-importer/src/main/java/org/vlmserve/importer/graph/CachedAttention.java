@@ -7,7 +7,7 @@ import org.vlmserve.onnx.GraphContract;
  * Causal attention with grouped heads over a cache that is written in place. Inputs and outputs of the cache are declared here,
  * under the names of {@link GraphContract}.
  */
-public final class CachedAttention {
+public final class CachedAttention implements DecoderAttention {
 
     private final OnnxGraph graph;
     private final int heads;
@@ -25,12 +25,7 @@ public final class CachedAttention {
         this.totalLength = graph.input(GraphContract.TOTAL_SEQUENCE_LENGTH, ElementType.INT32, Axis.of(1));
     }
 
-    /**
-     * @param query [B, S, heads · headDim]
-     * @param key [B, S, kvHeads · headDim]
-     * @param value [B, S, kvHeads · headDim]
-     * @return [B, S, heads · headDim]
-     */
+    @Override
     public Value apply(String name, int layer, Value query, Value key, Value value) {
         Axis[] cache = {Axis.of("B"), Axis.of(kvHeads), Axis.of("T"), Axis.of(headDim)};
         Value pastKey = graph.input(GraphContract.pastKey(layer), ElementType.FLOAT, cache);

@@ -2,15 +2,17 @@ package org.vlmserve.importer.graph;
 
 import org.vlmserve.importer.checkpoint.MatrixSource;
 
-/** SwiGLU: down(silu(gate(x)) · up(x)). Source: arXiv:2002.05202. */
+/** A gated MLP: down(f(gate(x)) · up(x)), SwiGLU where f is SiLU. Source: arXiv:2002.05202. */
 public final class GatedMlp {
 
     private final OnnxGraph graph;
     private final Linear linear;
+    private final Activation activation;
 
-    public GatedMlp(OnnxGraph graph, Linear linear) {
+    public GatedMlp(OnnxGraph graph, Linear linear, Activation activation) {
         this.graph = graph;
         this.linear = linear;
+        this.activation = activation;
     }
 
     /**
@@ -24,11 +26,8 @@ public final class GatedMlp {
             String name, Value x, MatrixSource gate, MatrixSource up, MatrixSource down, WeightFormat format) {
         Value g = linear.apply(name + ".gate", x, gate, format);
         Value u = linear.apply(name + ".up", x, up, format);
-        // x · sigmoid(1 · x) is silu.
-        Value silu = graph.microsoft(name + "/silu", "QuickGelu", g)
-                .with("alpha", 1f)
+        Value gated = graph.node(name + "/mul", "Mul", activation.apply(graph, name + "/act", g), u)
                 .output();
-        Value gated = graph.node(name + "/mul", "Mul", silu, u).output();
         return linear.apply(name + ".down", gated, down, format);
     }
 }

@@ -10,14 +10,14 @@ import org.vlmserve.onnx.GraphContract;
 public final class PatchAttention {
 
     private final OnnxGraph graph;
-    private final int heads;
+    private final FullAttention attention;
     private final int width;
     private final Value cos;
     private final Value sin;
 
     public PatchAttention(OnnxGraph graph, int heads, int headDim) {
         this.graph = graph;
-        this.heads = heads;
+        this.attention = new FullAttention(graph, heads);
         this.width = heads * headDim;
         this.cos = graph.input(GraphContract.COS, ElementType.FLOAT, Axis.of("N"), Axis.of(headDim / 2));
         this.sin = graph.input(GraphContract.SIN, ElementType.FLOAT, Axis.of("N"), Axis.of(headDim / 2));
@@ -30,9 +30,7 @@ public final class PatchAttention {
                 .outputs(name + "/q", name + "/k", name + "/v");
         Value q = rotate(name + "/q", parts.get(0));
         Value k = rotate(name + "/k", parts.get(1));
-        return graph.microsoft(name + "/attention", "MultiHeadAttention", q, k, parts.get(2))
-                .with("num_heads", heads)
-                .output();
+        return attention.apply(name, q, k, parts.get(2));
     }
 
     /** Row n of the tables is patch n's: counting begins at 0. */

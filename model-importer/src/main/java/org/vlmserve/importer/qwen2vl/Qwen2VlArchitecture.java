@@ -2,13 +2,20 @@ package org.vlmserve.importer.qwen2vl;
 
 import java.nio.file.Path;
 import java.time.Instant;
+import java.util.List;
 import org.vlmserve.families.bundle.BundleManifest;
+import org.vlmserve.families.checkpoint.CheckpointJson;
 import org.vlmserve.families.qwen2vl.Qwen2VlConfig;
 import org.vlmserve.importer.Architecture;
 import org.vlmserve.importer.Blueprint;
-import org.vlmserve.importer.Precision;
+import org.vlmserve.importer.ImportOptions;
+import org.vlmserve.importer.backbone.DecoderGraph;
+import org.vlmserve.importer.backbone.DecoderSpec;
 import org.vlmserve.importer.checkpoint.CheckpointReader;
 import org.vlmserve.importer.checkpoint.CheckpointTensor;
+import org.vlmserve.importer.graph.Activation;
+import org.vlmserve.importer.graph.CachedAttention;
+import org.vlmserve.importer.graph.MultimodalRotary;
 import org.vlmserve.importer.graph.OnnxGraph;
 import org.vlmserve.importer.graph.PrecisionPolicy;
 import org.vlmserve.importer.graph.WeightFile;
@@ -23,14 +30,19 @@ public final class Qwen2VlArchitecture implements Architecture {
     private static final int HEAD_DIM_MULTIPLE = 8;
 
     @Override
-    public String modelType() {
+    public String family() {
         return Qwen2VlConfig.MODEL_TYPE;
     }
 
     @Override
-    public Blueprint blueprint(CheckpointReader checkpoint, Precision precision, Instant importedAt) {
+    public boolean reads(CheckpointJson config) {
+        return Qwen2VlConfig.MODEL_TYPE.equals(config.optionalString("model_type"));
+    }
+
+    @Override
+    public Blueprint blueprint(CheckpointReader checkpoint, ImportOptions options, Instant importedAt) {
         Path directory = checkpoint.directory();
-        Qwen2VlConfig config = Qwen2VlConfig.read(directory);
+        Qwen2VlConfig config = Qwen2VlConfig.read(directory, options.chatTemplate());
         Qwen2VlConfig.Text text = config.text();
         if (text.headDim() % HEAD_DIM_MULTIPLE != 0) {
             throw new VlmException(
@@ -40,7 +52,7 @@ public final class Qwen2VlArchitecture implements Architecture {
                             + HEAD_DIM_MULTIPLE);
         }
         Qwen2VlTensors tensors = new Qwen2VlTensors(checkpoint);
-        PrecisionPolicy policy = new PrecisionPolicy(precision);
+        PrecisionPolicy policy = new PrecisionPolicy(options.precision());
         CheckpointTensor embeddings = tensors.text("embed_tokens.weight", text.vocabulary(), text.hidden());
         CheckpointTensor head = text.tied() ? embeddings : tensors.head(text.vocabulary(), text.hidden());
 
@@ -49,13 +61,33 @@ public final class Qwen2VlArchitecture implements Architecture {
         OnnxGraph projector = new OnnxGraph("projector", new WeightFile(GraphContract.WEIGHTS));
         Qwen2VlProjector.build(projector, config.vision(), tensors, policy);
         OnnxGraph decoder = new OnnxGraph("decoder", new WeightFile(GraphContract.WEIGHTS));
-        Qwen2VlDecoder.build(decoder, text, tensors, head, policy);
+        DecoderSpec spec = new DecoderSpec(
+                text.hidden(),
+                text.intermediate(),
+                text.layers(),
+                text.heads(),
+                text.kvHeads(),
+                text.headDim(),
+                text.vocabulary(),
+                text.rmsNormEps(),
+                true,
+                false,
+                Activation.SILU);
+        new DecoderGraph(
+                        decoder,
+                        spec,
+                        tensors::text,
+                        new MultimodalRotary(
+                                decoder, text.mropeSection(), text.headDim(), text.ropeTheta(), text.contextLength()),
+                        new CachedAttention(decoder, text.heads(), text.kvHeads(), text.headDim()),
+                        policy)
+                .build(head);
 
         BundleManifest manifest = new BundleManifest(
                 BundleManifest.FORMAT,
-                modelType(),
+                family(),
                 "",
-                precision.wireName(),
+                options.precision().wireName(),
                 importedAt,
                 config.encoder(),
                 config.projector(),
@@ -64,6 +96,6 @@ public final class Qwen2VlArchitecture implements Architecture {
                 config.preprocessingSection(),
                 config.promptSection(),
                 config.chatTemplate());
-        return new Blueprint(manifest, encoder, projector, decoder, embeddings, config.tokenizerFiles());
+        return new Blueprint(manifest, encoder, projector, decoder, List.of(embeddings), config.tokenizerFiles());
     }
 }

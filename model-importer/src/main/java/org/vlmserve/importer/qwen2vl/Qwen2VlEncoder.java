@@ -1,6 +1,7 @@
 package org.vlmserve.importer.qwen2vl;
 
 import org.vlmserve.families.qwen2vl.Qwen2VlConfig;
+import org.vlmserve.importer.graph.Activation;
 import org.vlmserve.importer.graph.Axis;
 import org.vlmserve.importer.graph.ElementType;
 import org.vlmserve.importer.graph.LayerNorm;
@@ -25,8 +26,6 @@ import org.vlmserve.onnx.GraphContract;
  * Reference: transformers 5.18, {@code Qwen2VLVisionBlock} in modeling_qwen2_vl.py.
  */
 final class Qwen2VlEncoder {
-
-    private static final float QUICK_GELU = 1.702f;
 
     private Qwen2VlEncoder() {}
 
@@ -101,11 +100,11 @@ final class Qwen2VlEncoder {
                     tensors.vision(block + ".mlp.fc1.weight", mlp, width),
                     tensors.vision(block + ".mlp.fc1.bias", mlp),
                     format);
-            Value activated = graph.microsoft(block + ".mlp/act", "QuickGelu", up)
-                    .with("alpha", QUICK_GELU)
-                    .output();
             delta = linear.apply(
-                    block + ".mlp.fc2", activated, tensors.vision(block + ".mlp.fc2.weight", width, mlp), format);
+                    block + ".mlp.fc2",
+                    Activation.QUICK_GELU.apply(graph, block + ".mlp/act", up),
+                    tensors.vision(block + ".mlp.fc2.weight", width, mlp),
+                    format);
             deltaBias = linear.vector(block + ".mlp.fc2.bias", tensors.vision(block + ".mlp.fc2.bias", width));
         }
         Value biased = graph.node("features/bias", "Add", delta, deltaBias).output();

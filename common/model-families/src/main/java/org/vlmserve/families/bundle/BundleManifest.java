@@ -33,7 +33,7 @@ public record BundleManifest(
         @Nullable String chatTemplate) {
 
     /** The layout that this code reads and writes. */
-    public static final int FORMAT = 1;
+    public static final int FORMAT = 2;
 
     /** @param featureWidth columns of the encoder's output */
     public record Encoder(int featureWidth) {}
@@ -50,6 +50,7 @@ public record BundleManifest(
      * @param positionChannels 1 for RoPE, 3 for M-RoPE
      * @param embeddingRows rows of the embedding table; learned vectors that are no tokens stand behind the vocabulary
      * @param embeddingDtype element type of the embedding table
+     * @param embeddingScale what a row of the table is multiplied by when it is read, in float32; pictures' rows are not
      */
     public record Decoder(
             int hidden,
@@ -61,7 +62,8 @@ public record BundleManifest(
             int contextLength,
             int positionChannels,
             int embeddingRows,
-            DType embeddingDtype) {}
+            DType embeddingDtype,
+            float embeddingScale) {}
 
     /** The checkpoint's {@code generation_config.json}; a null is the reference's default. */
     public record Generation(

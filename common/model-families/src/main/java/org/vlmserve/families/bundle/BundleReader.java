@@ -128,6 +128,12 @@ public final class BundleReader {
                 "at least decoder.vocabulary, which is " + decoder.vocabulary());
         check(
                 file,
+                "decoder.embeddingScale",
+                decoder.embeddingScale(),
+                Float.isFinite(decoder.embeddingScale()) && decoder.embeddingScale() > 0,
+                "a positive number");
+        check(
+                file,
                 "generation.eosTokenIds",
                 manifest.generation().eosTokenIds(),
                 manifest.generation().eosTokenIds().stream().allMatch(id -> id != null && id >= 0),

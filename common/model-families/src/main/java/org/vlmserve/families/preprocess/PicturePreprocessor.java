@@ -3,10 +3,14 @@ package org.vlmserve.families.preprocess;
 import java.util.List;
 import java.util.Map;
 import org.vlmserve.protocol.PictureLayout;
+import org.vlmserve.protocol.PictureSource;
 import org.vlmserve.protocol.PixelLimits;
 import org.vlmserve.protocol.tensor.Tensor;
 
-/** How a family turns a picture into encoder inputs, and how many tokens it costs. */
+/**
+ * How a family turns a picture into encoder inputs, and how many tokens it costs. The steps are apart so that each can be
+ * done elsewhere: a plan touches no pixels, and tiles may be encoded by different machines.
+ */
 public interface PicturePreprocessor {
 
     /**
@@ -14,12 +18,20 @@ public interface PicturePreprocessor {
      *
      * @throws org.vlmserve.protocol.error.VlmException {@code PICTURE_ASPECT_RATIO}, {@code PIXEL_LIMITS_INVALID}
      */
-    PictureLayout plan(int sourceWidth, int sourceHeight, PixelLimits limits);
+    PictureLayout plan(PictureSource source, PixelLimits limits);
 
     /**
-     * The inputs of the encoder graph, one map for each of {@link PictureLayout#grids()}, by input name.
+     * The pixels of each encoder run, one for each of {@link PictureLayout#grids()}.
      *
-     * @param layout what {@link #plan} gave for this picture
+     * @param frames one for a picture
+     * @param layout what {@link #plan} gave for them
      */
-    List<Map<String, Tensor>> encoderInputs(RgbPicture picture, PictureLayout layout);
+    List<Tile> tiles(List<RgbPicture> frames, PictureLayout layout);
+
+    /**
+     * The inputs of the encoder graph, by name.
+     *
+     * @param grid the tile's own
+     */
+    Map<String, Tensor> encoderInputs(Tile tile, PictureLayout.Grid grid);
 }

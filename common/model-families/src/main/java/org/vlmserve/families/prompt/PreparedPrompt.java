@@ -5,8 +5,9 @@ package org.vlmserve.families.prompt;
  *
  * @param text the rendered template, before pictures are expanded
  * @param tokenIds [S], the reference's {@code input_ids}: placeholders where pictures stand
- * @param picture [S], which picture fills this position, or -1 for the embedding of the token id
- * @param pictureRow [S], which row of that picture's embeddings, or -1
+ * @param picture [S], which picture's embeddings fill this position, or -1 for the embedding table
+ * @param row [S], the row of that picture's embeddings or of the embedding table: the token id where a text stands, a row
+ *     behind the vocabulary for a learned vector that is no token
  * @param positions [channels][S], rotary positions; one channel for plain RoPE, three (time, height, width) for M-RoPE
  * @param nextPosition the position of the first generated token in every channel; each further token is one more
  * @param pictureTokens how many of the S positions are pictures'
@@ -16,7 +17,7 @@ public record PreparedPrompt(
         String text,
         int[] tokenIds,
         int[] picture,
-        int[] pictureRow,
+        int[] row,
         long[][] positions,
         long nextPosition,
         int pictureTokens,

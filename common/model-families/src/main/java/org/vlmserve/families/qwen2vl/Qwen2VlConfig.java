@@ -1,14 +1,16 @@
 package org.vlmserve.families.qwen2vl;
 
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import org.vlmserve.families.bundle.BundleManifest;
+import org.vlmserve.families.checkpoint.ChatTemplates;
 import org.vlmserve.families.checkpoint.CheckpointJson;
+import org.vlmserve.families.checkpoint.GenerationDefaults;
+import org.vlmserve.families.checkpoint.PictureProcessor;
+import org.vlmserve.families.checkpoint.SpecialTokens;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 import org.vlmserve.protocol.tensor.DType;
@@ -100,16 +102,16 @@ public record Qwen2VlConfig(
 
     private static final List<Double> CLIP_MEAN = List.of(0.48145466, 0.4578275, 0.40821073);
     private static final List<Double> CLIP_STD = List.of(0.26862954, 0.26130258, 0.27577711);
+    /** What Qwen2Tokenizer takes for a token that the configuration does not name. */
     private static final String DEFAULT_TOKEN = "<|endoftext|>";
-    private static final List<String> SPECIAL_TOKENS =
-            List.of("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token");
 
     /**
      * @param checkpoint a directory with {@code config.json} and its companions
+     * @param chatTemplate a file that takes the place of the checkpoint's chat template
      * @throws VlmException {@code CHECKPOINT_UNREADABLE} for a file or key that is missing or malformed,
      *     {@code CHECKPOINT_UNSUPPORTED} for what this code does not build
      */
-    public static Qwen2VlConfig read(Path checkpoint) {
+    public static Qwen2VlConfig read(Path checkpoint, @Nullable Path chatTemplate) {
         CheckpointJson config = CheckpointJson.read(checkpoint.resolve("config.json"));
         if (!MODEL_TYPE.equals(config.optionalString("model_type"))) {
             throw config.unsupported("model_type", MODEL_TYPE);
@@ -142,9 +144,19 @@ public record Qwen2VlConfig(
                         imageTokenId,
                         vision.spatialMergeSize(),
                         tokenizerConfig != null && tokenizerConfig.booleanValue("add_prefix_space", false),
-                        specialTokens(tokenizerConfig)),
-                generation(checkpoint, config, textConfig),
-                chatTemplate(checkpoint, tokenizerConfig),
+                        SpecialTokens.read(
+                                tokenizerConfig,
+                                Map.of(
+                                        "eos_token",
+                                        DEFAULT_TOKEN,
+                                        "unk_token",
+                                        DEFAULT_TOKEN,
+                                        "pad_token",
+                                        DEFAULT_TOKEN))),
+                GenerationDefaults.read(
+                        checkpoint,
+                        textConfig.intOrInts("eos_token_id", config.intOrInts("eos_token_id", List.of(151645)))),
+                ChatTemplates.require(checkpoint, chatTemplate),
                 tokenizerConfig == null ? List.of(tokenizerJson) : List.of(tokenizerJson, tokenizerConfigJson));
     }
 
@@ -170,7 +182,8 @@ public record Qwen2VlConfig(
                 text.contextLength(),
                 3,
                 text.vocabulary(),
-                embeddingDtype);
+                embeddingDtype,
+                1);
     }
 
     /** The manifest's {@code preprocessing} section. */
@@ -266,10 +279,7 @@ public record Qwen2VlConfig(
     }
 
     private static Qwen2VlPreprocessing preprocessing(Path checkpoint, Vision vision) {
-        CheckpointJson processor = CheckpointJson.readIfPresent(checkpoint.resolve("processor_config.json"));
-        CheckpointJson images = processor != null && processor.has("image_processor")
-                ? processor.object("image_processor")
-                : CheckpointJson.read(checkpoint.resolve("preprocessor_config.json"));
+        CheckpointJson images = PictureProcessor.read(checkpoint);
         for (String step : List.of("do_resize", "do_rescale", "do_normalize", "do_convert_rgb")) {
             if (!images.booleanValue(step, true)) {
                 throw images.unsupported(step, "true");
@@ -325,24 +335,6 @@ public record Qwen2VlConfig(
         }
     }
 
-    private static BundleManifest.Generation generation(
-            Path checkpoint, CheckpointJson config, CheckpointJson textConfig) {
-        CheckpointJson file = CheckpointJson.readIfPresent(checkpoint.resolve("generation_config.json"));
-        List<Integer> configured =
-                textConfig.intOrInts("eos_token_id", config.intOrInts("eos_token_id", List.of(151645)));
-        if (file == null) {
-            return new BundleManifest.Generation(configured, false, null, null, null, null, null);
-        }
-        return new BundleManifest.Generation(
-                file.intOrInts("eos_token_id", configured),
-                file.booleanValue("do_sample", false),
-                file.optionalDouble("temperature"),
-                file.optionalDouble("top_p"),
-                file.optionalInt("top_k"),
-                file.optionalDouble("min_p"),
-                file.optionalDouble("repetition_penalty"));
-    }
-
     private static String imageToken(CheckpointJson tokenizer, CheckpointJson config, int imageTokenId) {
         for (JsonNode token : tokenizer.node("added_tokens")) {
             if (token.path("id").asInt(-1) == imageTokenId) {
@@ -350,59 +342,5 @@ public record Qwen2VlConfig(
             }
         }
         throw config.unreadable("image_token_id", "the id of one of the added tokens of tokenizer.json");
-    }
-
-    private static Map<String, String> specialTokens(@Nullable CheckpointJson tokenizerConfig) {
-        Map<String, String> found = new TreeMap<>();
-        // The defaults of Qwen2Tokenizer; a written null takes the token away.
-        for (String name : List.of("eos_token", "unk_token", "pad_token")) {
-            if (tokenizerConfig == null || tokenizerConfig.node(name).isMissingNode()) {
-                found.put(name, DEFAULT_TOKEN);
-            }
-        }
-        if (tokenizerConfig != null) {
-            for (String name : SPECIAL_TOKENS) {
-                JsonNode token = tokenizerConfig.node(name);
-                if (token.isString()) {
-                    found.put(name, token.stringValue());
-                } else if (token.isObject()) {
-                    found.put(name, token.path("content").asString());
-                }
-            }
-        }
-        return found;
-    }
-
-    /** Where transformers' processor looks, in its order. */
-    private static String chatTemplate(Path checkpoint, @Nullable CheckpointJson tokenizerConfig) {
-        Path jinja = checkpoint.resolve("chat_template.jinja");
-        if (Files.exists(jinja)) {
-            try {
-                return Files.readString(jinja);
-            } catch (IOException e) {
-                throw new VlmException(ErrorCode.CHECKPOINT_UNREADABLE, jinja + ": cannot be read: " + e, e);
-            }
-        }
-        for (String name : List.of("chat_template.json", "processor_config.json")) {
-            CheckpointJson file = CheckpointJson.readIfPresent(checkpoint.resolve(name));
-            if (file != null && file.has("chat_template")) {
-                return file.string("chat_template", "");
-            }
-        }
-        if (tokenizerConfig != null) {
-            JsonNode template = tokenizerConfig.node("chat_template");
-            if (template.isString()) {
-                return template.stringValue();
-            }
-            for (JsonNode named : template) {
-                if (named.path("name").asString("").equals("default")) {
-                    return named.path("template").asString();
-                }
-            }
-        }
-        throw new VlmException(
-                ErrorCode.CHECKPOINT_UNREADABLE,
-                checkpoint + ": there is no chat template; expected chat_template.jinja, chat_template.json or a"
-                        + " chat_template in tokenizer_config.json");
     }
 }

@@ -10,7 +10,9 @@ import org.vlmserve.families.preprocess.BicubicResizer;
 import org.vlmserve.families.preprocess.ChannelNormalizer;
 import org.vlmserve.families.preprocess.PicturePreprocessor;
 import org.vlmserve.families.preprocess.RgbPicture;
+import org.vlmserve.families.preprocess.Tile;
 import org.vlmserve.protocol.PictureLayout;
+import org.vlmserve.protocol.PictureSource;
 import org.vlmserve.protocol.PixelLimits;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
@@ -42,7 +44,7 @@ public final class Qwen2VlPreprocessor implements PicturePreprocessor {
     }
 
     @Override
-    public PictureLayout plan(int sourceWidth, int sourceHeight, PixelLimits limits) {
+    public PictureLayout plan(PictureSource source, PixelLimits limits) {
         long min = bound("min_pixels", limits.minPixels(), numbers.minPixels());
         long max = bound("max_pixels", limits.maxPixels(), numbers.maxPixels());
         if (min > max) {
@@ -53,14 +55,13 @@ public final class Qwen2VlPreprocessor implements PicturePreprocessor {
                     limits.minPixels() != null ? "min_pixels" : "max_pixels",
                     null);
         }
-        Size size = smartResize(sourceHeight, sourceWidth, numbers.factor(), min, max);
+        Size size = smartResize(source.height(), source.width(), numbers.factor(), min, max);
         int rows = size.height() / numbers.patchSize();
         int columns = size.width() / numbers.patchSize();
         int patches = rows * columns;
         int tokens = patches / (numbers.mergeSize() * numbers.mergeSize());
         return new PictureLayout(
-                sourceWidth,
-                sourceHeight,
+                source,
                 size.width(),
                 size.height(),
                 List.of(new PictureLayout.Grid(1, rows, columns)),
@@ -117,21 +118,26 @@ public final class Qwen2VlPreprocessor implements PicturePreprocessor {
     }
 
     @Override
-    public List<Map<String, Tensor>> encoderInputs(RgbPicture picture, PictureLayout layout) {
-        if (picture.width() != layout.sourceWidth() || picture.height() != layout.sourceHeight()) {
+    public List<Tile> tiles(List<RgbPicture> frames, PictureLayout layout) {
+        RgbPicture picture = frames.getFirst();
+        PictureSource source = layout.source();
+        if (picture.width() != source.width() || picture.height() != source.height()) {
             throw new IllegalArgumentException("the picture is " + picture.width() + "×" + picture.height()
-                    + ", its layout was made for " + layout.sourceWidth() + "×" + layout.sourceHeight());
+                    + ", its layout was made for " + source.width() + "×" + source.height());
         }
-        RgbPicture resized = BicubicResizer.resize(picture, layout.resizedWidth(), layout.resizedHeight());
-        PictureLayout.Grid grid = layout.grids().getFirst();
+        return List.of(Tile.of(BicubicResizer.resize(picture, layout.resizedWidth(), layout.resizedHeight())));
+    }
+
+    @Override
+    public Map<String, Tensor> encoderInputs(Tile tile, PictureLayout.Grid grid) {
         int half = numbers.ropeHeadDim() / 2;
         ByteBuffer cos = floats(grid.patches(), half);
         ByteBuffer sin = floats(grid.patches(), half);
         rotations(grid, cos.asFloatBuffer(), sin.asFloatBuffer());
-        return List.of(Map.of(
-                "pixel_values", patches(resized, grid),
+        return Map.of(
+                "pixel_values", patches(tile.picture(), grid),
                 "cos", new Tensor(DType.F32, new int[] {grid.patches(), half}, cos),
-                "sin", new Tensor(DType.F32, new int[] {grid.patches(), half}, sin)));
+                "sin", new Tensor(DType.F32, new int[] {grid.patches(), half}, sin));
     }
 
     private static ByteBuffer floats(int rows, int columns) {

@@ -67,15 +67,15 @@ final class Qwen2VlPromptBuilder implements PromptBuilder {
         }
         int[] tokenIds = new int[length];
         int[] picture = new int[length];
-        int[] pictureRow = new int[length];
+        int[] rows = new int[length];
         Arrays.fill(picture, -1);
-        Arrays.fill(pictureRow, -1);
         MropePositions positions = new MropePositions();
         int pictureTokens = 0;
         int at = 0;
         int slot = 0;
         for (int id : ids) {
             if (id != numbers.imageTokenId()) {
+                rows[at] = id;
                 tokenIds[at++] = id;
                 positions.text(1);
                 continue;
@@ -87,7 +87,7 @@ final class Qwen2VlPromptBuilder implements PromptBuilder {
             for (int row = 0; row < layout.tokens(); row++, at++) {
                 tokenIds[at] = id;
                 picture[at] = index;
-                pictureRow[at] = row;
+                rows[at] = row;
             }
             pictureTokens += layout.tokens();
         }
@@ -95,7 +95,7 @@ final class Qwen2VlPromptBuilder implements PromptBuilder {
                 text,
                 tokenIds,
                 picture,
-                pictureRow,
+                rows,
                 positions.positions(),
                 positions.nextPosition(),
                 pictureTokens,

@@ -32,7 +32,7 @@ class Qwen2VlConfigTest {
 
     @Test
     void readsTheFlatLayoutOfTheHub() {
-        Qwen2VlConfig config = Qwen2VlConfig.read(golden("flat-tied"));
+        Qwen2VlConfig config = Qwen2VlConfig.read(golden("flat-tied"), null);
         assertThat(config.vision())
                 .isEqualTo(new Qwen2VlConfig.Vision(3, 32, 1, 4, 3, 14, 2, 2, 96, "quick_gelu", 1e-6, 10_000));
         assertThat(config.text())
@@ -51,7 +51,7 @@ class Qwen2VlConfigTest {
 
     @Test
     void readsTheNestedLayout() {
-        Qwen2VlConfig config = Qwen2VlConfig.read(golden("nested-untied"));
+        Qwen2VlConfig config = Qwen2VlConfig.read(golden("nested-untied"), null);
         assertThat(config.vision())
                 .isEqualTo(new Qwen2VlConfig.Vision(2, 32, 2, 2, 3, 14, 2, 2, 64, "quick_gelu", 1e-6, 10_000));
         assertThat(config.text())
@@ -66,7 +66,7 @@ class Qwen2VlConfigTest {
 
     @Test
     void readsTheProcessorsFileAlone() {
-        Qwen2VlConfig config = Qwen2VlConfig.read(golden("half-merged"));
+        Qwen2VlConfig config = Qwen2VlConfig.read(golden("half-merged"), null);
         assertThat(config.preprocessing().patchSize()).isEqualTo(8);
         assertThat(config.preprocessing().minPixels()).isEqualTo(256);
         assertThat(config.vision().patchWidth()).isEqualTo(384);
@@ -121,7 +121,7 @@ class Qwen2VlConfigTest {
     void anErrorNamesFileAndKey(String file, String pointer, String value, ErrorCode code) throws IOException {
         copy("nested-untied");
         change(file, pointer, JSON.readTree(value));
-        assertThatThrownBy(() -> Qwen2VlConfig.read(checkpoint))
+        assertThatThrownBy(() -> Qwen2VlConfig.read(checkpoint, null))
                 .isInstanceOfSatisfying(
                         VlmException.class, e -> assertThat(e.code()).isEqualTo(code))
                 .hasMessageContaining(checkpoint.resolve(file).toString())
@@ -133,7 +133,7 @@ class Qwen2VlConfigTest {
     void aMissingFileIsNamed(String file) throws IOException {
         copy("nested-untied");
         Files.delete(checkpoint.resolve(file));
-        assertThatThrownBy(() -> Qwen2VlConfig.read(checkpoint))
+        assertThatThrownBy(() -> Qwen2VlConfig.read(checkpoint, null))
                 .isInstanceOfSatisfying(
                         VlmException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.CHECKPOINT_UNREADABLE))
                 .hasMessageContaining(checkpoint.resolve(file).toString());
@@ -147,7 +147,7 @@ class Qwen2VlConfigTest {
         change("config.json", "vision_config", JSON.readTree("{\"hidden_size\": 64}"));
         change("config.json", "text_config/rms_norm_eps", JSON.missingNode());
         change("config.json", "text_config/intermediate_size", JSON.missingNode());
-        Qwen2VlConfig config = Qwen2VlConfig.read(checkpoint);
+        Qwen2VlConfig config = Qwen2VlConfig.read(checkpoint, null);
         assertThat(config.vision())
                 .isEqualTo(new Qwen2VlConfig.Vision(32, 1280, 16, 4, 3, 14, 2, 2, 64, "quick_gelu", 1e-6, 10_000));
         assertThat(config.text().rmsNormEps()).isEqualTo(1e-5);
@@ -164,7 +164,7 @@ class Qwen2VlConfigTest {
         copy("nested-untied");
         change("preprocessor_config.json", "max_pixels", JSON.readTree("50176"));
         change("config.json", "vision_config/num_attention_heads", JSON.readTree("4"));
-        Qwen2VlConfig config = Qwen2VlConfig.read(checkpoint);
+        Qwen2VlConfig config = Qwen2VlConfig.read(checkpoint, null);
         assertThat(config.preprocessing().minPixels()).isEqualTo(3136);
         assertThat(config.preprocessing().maxPixels()).isEqualTo(50176);
         assertThat(config.vision().heads()).isEqualTo(4);
@@ -176,13 +176,15 @@ class Qwen2VlConfigTest {
         Files.writeString(
                 checkpoint.resolve("processor_config.json"),
                 "{\"image_processor\": {\"min_pixels\": 784, \"max_pixels\": 1568}}");
-        assertThat(Qwen2VlConfig.read(checkpoint).preprocessing().maxPixels()).isEqualTo(1568);
+        assertThat(Qwen2VlConfig.read(checkpoint, null).preprocessing().maxPixels())
+                .isEqualTo(1568);
     }
 
     @Test
     void oneEndTokenMayStandWithoutAList() throws IOException {
         copy("nested-untied");
         change("generation_config.json", "eos_token_id", JSON.readTree("434"));
-        assertThat(Qwen2VlConfig.read(checkpoint).generation().eosTokenIds()).containsExactly(434);
+        assertThat(Qwen2VlConfig.read(checkpoint, null).generation().eosTokenIds())
+                .containsExactly(434);
     }
 }

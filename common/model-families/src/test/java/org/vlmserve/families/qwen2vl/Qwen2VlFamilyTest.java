@@ -17,6 +17,7 @@ import org.vlmserve.families.ModelFamily;
 import org.vlmserve.families.bundle.BundleManifest;
 import org.vlmserve.families.preprocess.RgbPicture;
 import org.vlmserve.protocol.PictureLayout;
+import org.vlmserve.protocol.PictureSource;
 import org.vlmserve.protocol.PixelLimits;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.tensor.DType;
@@ -32,7 +33,7 @@ class Qwen2VlFamilyTest extends FamilyContractTest {
 
     @Override
     protected BundleManifest manifest(Path checkpoint) {
-        Qwen2VlConfig config = Qwen2VlConfig.read(checkpoint);
+        Qwen2VlConfig config = Qwen2VlConfig.read(checkpoint, null);
         return new BundleManifest(
                 BundleManifest.FORMAT,
                 Qwen2VlConfig.MODEL_TYPE,
@@ -50,7 +51,7 @@ class Qwen2VlFamilyTest extends FamilyContractTest {
 
     @Override
     protected List<Path> tokenizerFiles(Path checkpoint) {
-        return Qwen2VlConfig.read(checkpoint).tokenizerFiles();
+        return Qwen2VlConfig.read(checkpoint, null).tokenizerFiles();
     }
 
     @Override
@@ -92,7 +93,8 @@ class Qwen2VlFamilyTest extends FamilyContractTest {
     @ParameterizedTest
     @CsvSource({"224, 224, 64", "448, 448, 256", "448, 280, 160", "280, 448, 160"})
     void tokenCountsOfTheWorkedExamples(int width, int height, int tokens) {
-        PictureLayout layout = preprocessor(3136, 12_845_056).plan(width, height, PixelLimits.NONE);
+        PictureLayout layout =
+                preprocessor(3136, 12_845_056).plan(PictureSource.still(width, height), PixelLimits.NONE);
         assertThat(layout.tokens()).isEqualTo(tokens);
         assertThat(layout.featureRows()).isEqualTo(tokens * 4);
     }
@@ -100,28 +102,39 @@ class Qwen2VlFamilyTest extends FamilyContractTest {
     @Test
     void aCallersLimitReplacesTheCheckpointsAlone() {
         Qwen2VlPreprocessor preprocessor = preprocessor(3136, 12544);
-        assertThat(preprocessor.plan(1000, 1000, PixelLimits.NONE).resizedWidth())
+        assertThat(preprocessor
+                        .plan(PictureSource.still(1000, 1000), PixelLimits.NONE)
+                        .resizedWidth())
                 .isEqualTo(112);
-        assertThat(preprocessor.plan(1000, 1000, new PixelLimits(null, 50_176L)).resizedWidth())
+        assertThat(preprocessor
+                        .plan(PictureSource.still(1000, 1000), new PixelLimits(null, 50_176L))
+                        .resizedWidth())
                 .isEqualTo(224);
-        assertThat(preprocessor.plan(10, 10, new PixelLimits(6000L, null)).resizedWidth())
+        assertThat(preprocessor
+                        .plan(PictureSource.still(10, 10), new PixelLimits(6000L, null))
+                        .resizedWidth())
                 .isEqualTo(84);
-        expect(ErrorCode.PIXEL_LIMITS_INVALID, () -> preprocessor.plan(10, 10, new PixelLimits(20_000L, null)));
+        expect(
+                ErrorCode.PIXEL_LIMITS_INVALID,
+                () -> preprocessor.plan(PictureSource.still(10, 10), new PixelLimits(20_000L, null)));
     }
 
     @Test
     void aPictureThatNoTensorCanHoldIsRefusedBeforeItIsMade() {
         Qwen2VlPreprocessor preprocessor = preprocessor(3136, 12544);
-        expect(ErrorCode.PICTURE_TOO_MANY_PIXELS, () -> preprocessor.plan(10, 10, new PixelLimits(1L << 40, 1L << 41)));
+        expect(
+                ErrorCode.PICTURE_TOO_MANY_PIXELS,
+                () -> preprocessor.plan(PictureSource.still(10, 10), new PixelLimits(1L << 40, 1L << 41)));
     }
 
     @Test
     void theRotationsTurnWithRowAndColumnInBlocks() {
         Qwen2VlPreprocessor preprocessor = preprocessor(3136, 12544);
-        PictureLayout layout = preprocessor.plan(56, 56, PixelLimits.NONE);
-        Map<String, Tensor> inputs = preprocessor
-                .encoderInputs(new RgbPicture(56, 56, new byte[56 * 56 * 3]), layout)
-                .getFirst();
+        PictureLayout layout = preprocessor.plan(PictureSource.still(56, 56), PixelLimits.NONE);
+        RgbPicture black = new RgbPicture(56, 56, new byte[56 * 56 * 3]);
+        Map<String, Tensor> inputs = preprocessor.encoderInputs(
+                preprocessor.tiles(List.of(black), layout).getFirst(),
+                layout.grids().getFirst());
         Tensor cos = Objects.requireNonNull(inputs.get("cos"));
         Tensor sin = Objects.requireNonNull(inputs.get("sin"));
         assertThat(cos.shape()).containsExactly(16, 4);

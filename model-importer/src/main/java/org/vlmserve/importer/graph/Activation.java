@@ -1,0 +1,27 @@
+package org.vlmserve.importer.graph;
+
+/** The non-linearity of an MLP, by the names that Hugging Face configurations use. */
+public enum Activation {
+    /** x · Φ(x). Source: arXiv:1606.08415. */
+    GELU,
+    /** GELU in its tanh form. */
+    GELU_TANH,
+    /** x · sigmoid(1.702 · x). */
+    QUICK_GELU,
+    /** x · sigmoid(x). */
+    SILU;
+
+    private static final float QUICK = 1.702f;
+
+    /** x → f(x), of any shape. */
+    public Value apply(OnnxGraph graph, String name, Value x) {
+        return switch (this) {
+            case GELU -> graph.microsoft(name, "Gelu", x).output();
+            case GELU_TANH -> graph.microsoft(name, "FastGelu", x).output();
+            case QUICK_GELU ->
+                graph.microsoft(name, "QuickGelu", x).with("alpha", QUICK).output();
+            // x · sigmoid(1 · x) is silu.
+            case SILU -> graph.microsoft(name, "QuickGelu", x).with("alpha", 1f).output();
+        };
+    }
+}
