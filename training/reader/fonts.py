@@ -62,16 +62,27 @@ HELD_OUT = (
 
 
 @cache
-def faces(held_out: bool) -> tuple[str, ...]:
-    """Paths of all faces on one side of the split, in a fixed order."""
-    installed = {}
+def _installed() -> dict[str, str]:
+    """Paths of all installed faces by file name."""
+    found: dict[str, str] = {}
     for folder in SEARCH:
         for path in sorted(folder.rglob("*.[ot]tf")):
-            installed.setdefault(path.name, str(path))
-    families = HELD_OUT if held_out else TRAINING
+            found.setdefault(path.name, str(path))
+    return found
+
+
+@cache
+def paths(families: tuple[Family, ...]) -> tuple[str, ...]:
+    """Paths of all faces of some families, in their order."""
+    installed = _installed()
     missing = sorted({f.package for f in families for file in f.files if file not in installed})
     if missing:
         raise FileNotFoundError(
             f"no font files of {', '.join(missing)} under {[str(p) for p in SEARCH]}; on Debian: "
             f"apt-get install {' '.join(missing)}, or set FONT_DIRS")
     return tuple(installed[file] for f in families for file in f.files)
+
+
+def faces(held_out: bool) -> tuple[str, ...]:
+    """Paths of all faces on one side of the split, in a fixed order."""
+    return paths(HELD_OUT if held_out else TRAINING)

@@ -104,7 +104,7 @@ class CharacterHeads(nn.Module):
         return loss, right
 
 
-def _rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+def rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     half = x.shape[-1] // 2
     return x * cos + torch.cat((-x[..., half:], x[..., :half]), -1) * sin
 
@@ -122,8 +122,8 @@ def _vision_rotation(rows: int, columns: int, head: int, theta: float, device: t
     return angles.cos(), angles.sin()
 
 
-def see(model: Qwen2VLForConditionalGeneration, pixels: Tensor, grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Patch features [B, N, E] and the language model's input cells [B, C, D].
+def look(model: Qwen2VLForConditionalGeneration, pixels: Tensor, grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Patch features [B, N, E] and the merger's hidden state [B, C, 4E], which its last layer turns into cells.
 
     `pixels` [B, N, 588]: normalised patches (channel, y, x) of still pictures in the order of 2x2 merged cells; `grid`:
     (rows, columns) of merged cells.
@@ -137,11 +137,17 @@ def see(model: Qwen2VLForConditionalGeneration, pixels: Tensor, grid: tuple[int,
     for block in vision.blocks:
         qkv = block.attn.qkv(block.norm1(x)).view(batch, patches, 3, config.num_heads, head).permute(2, 0, 3, 1, 4)
         q, k, v = qkv.unbind(0)
-        attended = F.scaled_dot_product_attention(_rotated(q, cos, sin), _rotated(k, cos, sin), v)
+        attended = F.scaled_dot_product_attention(rotated(q, cos, sin), rotated(k, cos, sin), v)
         x = x + block.attn.proj(attended.transpose(1, 2).reshape(batch, patches, width))
         x = x + block.mlp(block.norm2(x))
     merger = vision.merger
-    return x, merger.mlp(merger.ln_q(x).view(batch, patches // 4, 4 * width))
+    return x, merger.mlp[:2](merger.ln_q(x).view(batch, patches // 4, 4 * width))
+
+
+def see(model: Qwen2VLForConditionalGeneration, pixels: Tensor, grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Patch features [B, N, E] and the language model's input cells [B, C, D]; see `look`."""
+    features, hidden = look(model, pixels, grid)
+    return features, model.model.visual.merger.mlp[2](hidden)
 
 
 def positions(before: int, grid: tuple[int, int], after: int, device: torch.device) -> Tensor:
@@ -154,7 +160,17 @@ def positions(before: int, grid: tuple[int, int], after: int, device: torch.devi
                       torch.arange(end, end + after).expand(3, after)), 1).to(device)
 
 
-def _norm(module: nn.Module, x: Tensor) -> Tensor:
+def rotation(model: Qwen2VLForConditionalGeneration, places: Tensor) -> tuple[Tensor, Tensor]:
+    """cos, sin [T, head] of M-RoPE for positions [3, T]."""
+    config = model.model.language_model.config
+    head = config.hidden_size // config.num_attention_heads
+    inverse = config.rope_parameters["rope_theta"] ** -(torch.arange(0, head, 2, device=places.device) / head)
+    parts = (places[..., None] * inverse).split(config.rope_parameters["mrope_section"], -1)
+    angles = torch.cat([part[i % 3] for i, part in enumerate(parts)], -1).repeat(1, 2)
+    return angles.cos(), angles.sin()
+
+
+def norm(module: nn.Module, x: Tensor) -> Tensor:
     return F.rms_norm(x, (x.shape[-1],), module.weight, module.variance_epsilon)
 
 
@@ -173,11 +189,7 @@ def read(model: Qwen2VLForConditionalGeneration, cells: Tensor, grid: tuple[int,
     x = torch.cat((embed(before).expand(batch, -1, -1), cells, embed(after)), 1)
     length = x.shape[1]
 
-    inverse = config.rope_parameters["rope_theta"] ** -(torch.arange(0, head, 2, device=x.device) / head)
-    angles = positions(len(before), grid, after.shape[1], x.device)[..., None] * inverse
-    sections = config.rope_parameters["mrope_section"]
-    angles = torch.cat([part[i % 3] for i, part in enumerate(angles.split(sections, -1))], -1).repeat(1, 2)
-    cos, sin = angles.cos(), angles.sin()
+    cos, sin = rotation(model, positions(len(before), grid, after.shape[1], x.device))
 
     def heads(states: Tensor) -> Tensor:
         return states.view(batch, states.shape[1], -1, head).transpose(1, 2)
@@ -185,11 +197,11 @@ def read(model: Qwen2VLForConditionalGeneration, cells: Tensor, grid: tuple[int,
     last = len(language.layers) - 1
     for index, layer in enumerate(language.layers):
         attention = layer.self_attn
-        normed = _norm(layer.input_layernorm, x)
+        normed = norm(layer.input_layernorm, x)
         # Of the last layer only the wanted positions are used.
         start = length - wanted if index == last else 0
-        q = _rotated(heads(attention.q_proj(normed[:, start:])), cos[start:], sin[start:])
-        k = _rotated(heads(attention.k_proj(normed)), cos, sin)
+        q = rotated(heads(attention.q_proj(normed[:, start:])), cos[start:], sin[start:])
+        k = rotated(heads(attention.k_proj(normed)), cos, sin)
         v = heads(attention.v_proj(normed))
         groups = config.num_attention_heads // config.num_key_value_heads
         k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
@@ -199,8 +211,8 @@ def read(model: Qwen2VLForConditionalGeneration, cells: Tensor, grid: tuple[int,
         else:
             attended = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         x = x[:, start:] + attention.o_proj(attended.transpose(1, 2).reshape(batch, -1, width))
-        x = x + layer.mlp(_norm(layer.post_attention_layernorm, x))
-    return F.linear(_norm(language.norm, x), embed.weight)
+        x = x + layer.mlp(norm(layer.post_attention_layernorm, x))
+    return F.linear(norm(language.norm, x), embed.weight)
 
 
 def build(size: Size, tokens: dict[str, int]) -> Qwen2VLForConditionalGeneration:

@@ -24,7 +24,7 @@ QUESTIONS = (
 SYSTEM_PROMPTS = ("You are a helpful assistant.",)
 
 _HELD_OUT_SHARE = 0.1
-_WORDS = """able acorn after again air also amber anchor angle apple April arch atlas aunt autumn baker balance banana
+WORDS = """able acorn after again air also amber anchor angle apple April arch atlas aunt autumn baker balance banana
 basket beach bear bell berry bicycle birch bird blue board boat book bottle bread breeze bridge bright broom brown
 bucket butter button cabin cake camera candle canvas captain car card carpet castle cat cedar chair chalk cheese cherry
 church circle city clay clear climb clock cloud clover coast coat coffee coin color compass copper coral corner cotton
@@ -44,11 +44,11 @@ spice spoon spring spruce square star station stone storm street sugar summer su
 thirty thunder tiger timber tower train tree tulip turtle umbrella uncle valley velvet village violet violin voice
 wagon walnut water wave wax west whale wheat wheel white willow wind window winter wolf wood wool yacht yard year
 yellow yogurt zebra zero zinc""".split()
-_FIRST = """Ada Alan Amy Anna Ben Beth Carl Clara Dan Dora Ed Ella Emil Eva Felix Fay Fred Gail George Grace Hans Helen
+FIRST_NAMES = """Ada Alan Amy Anna Ben Beth Carl Clara Dan Dora Ed Ella Emil Eva Felix Fay Fred Gail George Grace Hans Helen
 Henry Ida Igor Ines Ivan Jack Jane Jim Joan Karl Kate Ken Lea Leo Lisa Louis Lucy Marc Maria Max Mia Nina Noah Nora
 Olga Omar Oscar Otto Paul Petra Quinn Rita Rob Rosa Ruth Sam Sara Sven Tess Theo Tom Uma Una Vera Victor Walt Wendy
 Xavier Yara Yusuf Zara Zoe""".split()
-_LAST = """Abel Adams Baker Berg Black Brown Burke Carter Chen Cole Cox Cruz Davis Diaz Dunn Evans Fay Fischer Ford Fox
+LAST_NAMES = """Abel Adams Baker Berg Black Brown Burke Carter Chen Cole Cox Cruz Davis Diaz Dunn Evans Fay Fischer Ford Fox
 Garcia Gray Green Hall Hill Hughes Ito Jones Kaur Kelly Khan King Klein Kumar Lee Lopez Lund Mason Meyer Mills Moore
 Nagy Novak Olsen Ortiz Park Patel Perez Price Quist Reed Reyes Rossi Roth Sato Shaw Silva Singh Smith Stone Tan Todd
 Ueda Vance Vega Wang Ward Webb West White Wolf Wood Young Zhou Zuse""".split()
@@ -81,8 +81,9 @@ def draw_question(rng: random.Random) -> str:
     return QUESTIONS[0] if rng.random() < 0.3 else rng.choice(QUESTIONS)
 
 
-def _invented(rng: random.Random) -> str:
-    syllables = rng.choices((1, 2, 3), weights=(3, 4, 2))[0]
+def invented(rng: random.Random, syllables: int | None = None) -> str:
+    """A pronounceable word of a few syllables that need not exist."""
+    syllables = syllables or rng.choices((1, 2, 3), weights=(3, 4, 2))[0]
     return "".join(rng.choice(_ONSETS) + rng.choice(_VOWELS) + rng.choice(_CODAS) for _ in range(syllables))
 
 
@@ -93,18 +94,18 @@ def _cased(rng: random.Random, text: str) -> str:
 def _word(rng: random.Random) -> str:
     kind = rng.random()
     if kind < 0.3:
-        return _cased(rng, rng.choice(_WORDS))
+        return _cased(rng, rng.choice(WORDS))
     if kind < 0.65:
-        return _cased(rng, _invented(rng))
+        return _cased(rng, invented(rng))
     if kind < 0.85:
-        second = rng.choice(_WORDS) if rng.random() < 0.5 else _invented(rng)
-        return _cased(rng, rng.choice(_WORDS)) + rng.choice("    -&") + _cased(rng, second)
+        second = rng.choice(WORDS) if rng.random() < 0.5 else invented(rng)
+        return _cased(rng, rng.choice(WORDS)) + rng.choice("    -&") + _cased(rng, second)
     return _cased(rng, "".join(rng.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(rng.randint(1, 8))))
 
 
 def _name(rng: random.Random) -> str:
-    first = rng.choice(_FIRST) if rng.random() < 0.6 else _invented(rng).capitalize()
-    last = rng.choice(_LAST) if rng.random() < 0.6 else _invented(rng).capitalize()
+    first = rng.choice(FIRST_NAMES) if rng.random() < 0.6 else invented(rng).capitalize()
+    last = rng.choice(LAST_NAMES) if rng.random() < 0.6 else invented(rng).capitalize()
     text = rng.choice((first, last, f"{first} {last}", f"{first} {last}", f"{first[0]}. {last}", f"{first} {last[0]}.",
                        f"{last}, {first}", f"Dr. {last}", f"{first} O'{last}"))
     return text.upper() if rng.random() < 0.12 else text

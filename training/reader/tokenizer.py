@@ -3,6 +3,9 @@
 Answers are spelled one character a token (`spell`), so that what is copied from a picture lines up with what is seen.
 """
 
+import json
+from pathlib import Path
+
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import Qwen2Tokenizer
 from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
@@ -39,8 +42,7 @@ CHAT_TEMPLATE = """\
 """
 
 
-def build(entries: int) -> Qwen2Tokenizer:
-    """A tokenizer of at most `entries` tokens, special ones included, trained on the wording of prompts."""
+def _empty() -> Tokenizer:
     bpe = Tokenizer(models.BPE())
     bpe.normalizer = normalizers.NFC()
     bpe.pre_tokenizer = pre_tokenizers.Sequence([
@@ -48,16 +50,29 @@ def build(entries: int) -> Qwen2Tokenizer:
         pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
     ])
     bpe.decoder = decoders.ByteLevel()
+    return bpe
+
+
+def build(entries: int) -> Qwen2Tokenizer:
+    """A tokenizer of at most `entries` tokens, special ones included, trained on the wording of prompts."""
+    bpe = _empty()
     wording = [*strings.QUESTIONS, *strings.SYSTEM_PROMPTS, "system\n", "user\n", "assistant\n"] * 4
-    characters = [c for c in strings.ALPHABET if len(c.encode()) > 1] * 20
-    bpe.train_from_iterator(wording + characters, trainers.BpeTrainer(
+    bpe.train_from_iterator(wording + rare_characters(), trainers.BpeTrainer(
         vocab_size=entries - len(SPECIAL_TOKENS), min_frequency=2, show_progress=False,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
-
-    import json
     model = json.loads(bpe.to_str())["model"]
+    return assemble(model["vocab"], [tuple(m) for m in model["merges"]])
+
+
+def rare_characters() -> list[str]:
+    """Characters of more than one byte, often enough to become tokens."""
+    return [c for c in strings.ALPHABET if len(c.encode()) > 1] * 20
+
+
+def assemble(vocabulary: dict[str, int], merges: list[tuple[str, str]]) -> Qwen2Tokenizer:
+    """Qwen2's tokenizer and chat template over byte-level pieces and merges, with the special tokens behind them."""
     tokenizer = Qwen2Tokenizer(
-        vocab=model["vocab"], merges=[tuple(m) for m in model["merges"]],
+        vocab=vocabulary, merges=merges,
         eos_token=TURN_END, pad_token=END_OF_TEXT, unk_token=None,
         additional_special_tokens=[t for t in SPECIAL_TOKENS if t not in (TURN_END, END_OF_TEXT)],
         clean_up_tokenization_spaces=False)
@@ -77,3 +92,8 @@ def prompt(tokenizer: Qwen2Tokenizer, question: str, picture_first: bool = True,
     if system is not None:
         messages.insert(0, {"role": "system", "content": system})
     return tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+
+
+def load(folder: Path) -> Qwen2Tokenizer:
+    """The tokenizer that `save_pretrained` wrote into a folder."""
+    return Qwen2Tokenizer.from_pretrained(folder)

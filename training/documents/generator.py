@@ -1,0 +1,53 @@
+"""Documents by kind, side and size: content and layout tried until they fit."""
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+
+from . import TRAINING, Sides, charts, content, layout
+from .content import Content
+from .layout import Page
+from .values import Values
+
+KINDS: dict[str, Callable[[Values, int], Content]] = {
+    "receipt": content.receipt,
+    "ticket": content.ticket,
+    "invoice": content.invoice,
+    "form": content.form,
+    "table": content.table,
+    "letter": content.letter,
+    "price list": content.price_list,
+    "chart": content.chart,
+    "scattered": content.scattered,
+}
+BLANK_SHARE, ILLEGIBLE_SHARE = 0.02, 0.01
+
+
+def draw_page(rng: random.Random, kind: str, width: int, height: int, sides: Sides = TRAINING,
+              smallest: int = layout.SMALLEST_TYPE, largest: int = layout.LARGEST_TYPE) -> Page:
+    """A document of a kind on a canvas of `width` x `height` pixels."""
+    reduction = 0
+    while True:
+        style = layout.draw_style(rng, sides.fonts, smallest, largest)
+        rows = int((height - 10) / (style.size * style.pitch))
+        stated = KINDS[kind](Values(rng, sides.values), max(2, int(rows * rng.uniform(0.6, 1.1)) - reduction))
+        if stated.kind == "chart":
+            page = charts.place(rng, stated, style, width, height, smallest, sides.layouts)
+        else:
+            program = rng.choice(layout.programs(sides.layouts))
+            page = layout.place(rng, stated, layout.compose(rng, stated, program, style), style, width, height, smallest)
+            page = page and replace(page, program=program.name)
+        if page is not None:
+            return page
+        reduction = min(reduction + 1, rows)
+
+
+def draw_state(rng: random.Random) -> str:
+    """Whether a page of the training mixture is legible, blank or illegible."""
+    chance = rng.random()
+    return "blank" if chance < BLANK_SHARE else "illegible" if chance < BLANK_SHARE + ILLEGIBLE_SHARE else "legible"
+
+
+def emptied(page: Page) -> Page:
+    """The same page with nothing on it."""
+    return replace(page, runs=(), shapes=(), lines=())

@@ -1,0 +1,130 @@
+"""What documents add to the model: heads that spell cells, an oracle in place of vision, and several turns about one page.
+
+The model itself is transformers' Qwen2-VL, built and run batched by `reader.model`.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import Qwen2VLForConditionalGeneration
+
+from reader.model import CLASSES, SLOTS, Size, norm, positions, rotated, rotation
+
+Keys = list[tuple[Tensor, Tensor]]
+
+
+def _linear(inputs: int, outputs: int) -> nn.Linear:
+    layer = nn.Linear(inputs, outputs)
+    nn.init.normal_(layer.weight, std=1 / math.sqrt(inputs))
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+class Spelling(nn.Module):
+    """Training only: the characters whose centres lie in each patch and in each cell, in ordered slots.
+
+    The head of cells reads the merger's hidden state [B, C, 4E] and not the cells, so that the merger's last layer stays
+    free to be solved.
+    """
+
+    def __init__(self, size: Size) -> None:
+        super().__init__()
+        self.patch_norm = nn.LayerNorm(size.vision_width)
+        self.patch = _linear(size.vision_width, SLOTS * CLASSES)
+        self.cell = nn.Sequential(_linear(4 * size.vision_width, size.width), _linear(size.width, 4 * SLOTS * CLASSES))
+
+    def forward(self, features: Tensor, hidden: Tensor, slots: Tensor) -> dict[str, Tensor]:
+        """The loss for the true `slots` [B, N, S]; the share of characters that each head gets right."""
+        scores = {"cell": self.cell(hidden).view(*slots.shape, CLASSES),
+                  "patch": self.patch(self.patch_norm(features)).view(*slots.shape, CLASSES)}
+        weight = torch.where(slots > 0, 1.0, 0.25).flatten()
+        printed = (slots > 0).sum().clamp(min=1)
+        losses = {name: (F.cross_entropy(s.flatten(0, 2), slots.flatten(), reduction="none") * weight).sum() / printed
+                  for name, s in scores.items()}
+        right = ((scores["cell"].argmax(-1) == slots) & (slots > 0)).sum() / printed
+        return {"loss": losses["cell"] + 0.5 * losses["patch"], "characters": right.detach()}
+
+
+class Oracle(nn.Module):
+    """The language model's input cells from the true contents of their slots: a sum of one vector per slot and
+    character."""
+
+    def __init__(self, size: Size) -> None:
+        super().__init__()
+        letters = 0.1 * torch.randn(CLASSES, size.width)
+        table = torch.stack([letters @ torch.linalg.qr(torch.randn(size.width, size.width))[0] for _ in range(4 * SLOTS)])
+        self.table = nn.Parameter(table)
+        self.empty = nn.Parameter(0.02 * torch.randn(size.width))
+
+    def forward(self, slots: Tensor) -> Tensor:
+        """Cells [B, C, D] of slots [B, N, S]."""
+        batch, patches, _ = slots.shape
+        index = slots.view(batch * patches // 4, 4 * SLOTS)
+        weight = (index > 0).to(self.table.dtype)
+        index = index + torch.arange(4 * SLOTS, device=index.device) * CLASSES
+        cells = F.embedding_bag(index, self.table.flatten(0, 1), mode="sum", per_sample_weights=weight)
+        return cells.view(batch, patches // 4, -1) + self.empty
+
+
+def _attention(model: Qwen2VLForConditionalGeneration, layer: nn.Module, x: Tensor, cos: Tensor, sin: Tensor
+               ) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries, keys and values [B, heads, T, head] of a layer's input, turned to their places."""
+    config = model.model.language_model.config
+    head = config.hidden_size // config.num_attention_heads
+    groups = config.num_attention_heads // config.num_key_value_heads
+    attention, normed = layer.self_attn, norm(layer.input_layernorm, x)
+
+    def heads(states: Tensor) -> Tensor:
+        return states.view(*states.shape[:2], -1, head).transpose(1, 2)
+
+    q, k, v = heads(attention.q_proj(normed)), heads(attention.k_proj(normed)), heads(attention.v_proj(normed))
+    return rotated(q, cos, sin), rotated(k, cos, sin).repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
+
+
+def _rest(layer: nn.Module, x: Tensor, attended: Tensor) -> Tensor:
+    x = x + layer.self_attn.o_proj(attended.transpose(1, 2).reshape(*x.shape[:2], -1))
+    return x + layer.mlp(norm(layer.post_attention_layernorm, x))
+
+
+def remember(model: Qwen2VLForConditionalGeneration, cells: Tensor, grid: tuple[int, int], before: Tensor, after: Tensor
+             ) -> Keys:
+    """Keys and values of what all turns about a page have in common: the ids `before` the picture, its cells [B, C, D], and
+    the ids `after` it."""
+    language = model.model.language_model
+    batch = len(cells)
+    x = torch.cat((language.embed_tokens(before).expand(batch, -1, -1), cells,
+                   language.embed_tokens(after).expand(batch, -1, -1)), 1)
+    cos, sin = rotation(model, positions(len(before), grid, len(after), cells.device))
+    keys: Keys = []
+    for index, layer in enumerate(language.layers):
+        q, k, v = _attention(model, layer, x, cos, sin)
+        keys.append((k, v))
+        if index + 1 < len(language.layers):
+            x = _rest(layer, x, F.scaled_dot_product_attention(q, k, v, is_causal=True))
+    return keys
+
+
+def reply(model: Qwen2VLForConditionalGeneration, keys: Keys, start: int, turns: Tensor) -> Tensor:
+    """The language model's last states [B * K, T, D] of `turns` [B, K, T], each of which sees its page and itself.
+
+    `keys`: from `remember`; `start`: the position of the first id of a turn.
+    """
+    language = model.model.language_model
+    batch, each, length = turns.shape
+    known = keys[0][0].shape[2]
+    x = language.embed_tokens(turns.view(batch * each, length))
+    cos, sin = rotation(model, torch.arange(start, start + length, device=turns.device).expand(3, length))
+    mask = torch.ones(length, known + length, dtype=torch.bool, device=turns.device).tril(known)
+    for layer, (page_keys, page_values) in zip(language.layers, keys):
+        q, k, v = _attention(model, layer, x, cos, sin)
+        k = torch.cat((page_keys.repeat_interleave(each, 0), k), 2)
+        v = torch.cat((page_values.repeat_interleave(each, 0), v), 2)
+        x = _rest(layer, x, F.scaled_dot_product_attention(q, k, v, attn_mask=mask))
+    return norm(language.norm, x)
+
+
+def first_position(grid: tuple[int, int], before: int, after: int) -> int:
+    """The position of the first id of a turn behind a picture with `before` and `after` ids around it."""
+    return before + max(grid) + after

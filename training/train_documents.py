@@ -1,0 +1,109 @@
+"""Trains a model of documents by a recipe, stage by stage. Goes on where the run's folder left off.
+
+    python training/train_documents.py training/recipes/documents.toml training/runs/documents
+    python training/train_documents.py training/recipes/documents.toml training/runs/documents --stage vision
+
+Stages that do not build on one another can run at the same time, each as a process of its own.
+"""
+
+import argparse
+import json
+import multiprocessing
+import time
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from documents import learning, recipe as recipes
+from documents.learning import Learner
+from documents.recipe import Recipe, Stage
+from documents.tokenizer import build
+from reader.tokenizer import load
+from train import keep_freed_memory
+
+SAVE_EVERY, REPORT_EVERY, VALIDATE_EVERY = 180, 60, 600  # seconds
+
+
+def run_stage(recipe: Recipe, stage: Stage, folder: Path, device: torch.device, workers: int) -> None:
+    tokenizer = load(folder / "tokenizer")
+    learner = Learner(recipe, stage, tokenizer, device)
+    checkpoint = folder / f"{stage.name}.pt"
+    if checkpoint.exists():
+        learner.restore(checkpoint)
+    else:
+        learner.start_from([torch.load(folder / f"{name}.pt", map_location=device, weights_only=True) for name in stage.after])
+    with open(folder / f"{stage.name}.jsonl", "a") as log:
+        def report(entry: dict) -> None:
+            line = json.dumps({k: round(v, 5) if isinstance(v, float) else v for k, v in entry.items()})
+            print(line, flush=True)
+            log.write(line + "\n")
+            log.flush()
+
+        report({"stage": stage.name, "parameters": sum(p.numel() for p in learner.moving()), "from_step": learner.step,
+                "steps": stage.steps})
+        if stage.solve and not learner.step:
+            report({"explained": learner.solve()})
+        saved = reported = validated = time.monotonic()
+        window: list[dict[str, float]] = []
+        used = time.process_time()
+        for batch in ahead(learner, workers):
+            window.append(learner.advance(batch))
+            now = time.monotonic()
+            if now - reported > REPORT_EVERY:
+                means = {key: sum(w[key] for w in window if key in w) / sum(key in w for w in window)
+                         for key in {k for w in window for k in w}}
+                report({"step": learner.step, "level": learner.level, "rate": learner.rate(), "seconds_a_step": (now - reported) / len(window),
+                        "cpu_a_step": (time.process_time() - used) / len(window), **dict(sorted(means.items()))})
+                reported, window, used = now, [], time.process_time()
+            if now - validated > VALIDATE_EVERY or learner.step == stage.steps:
+                report({"step": learner.step, "held_out": "values", **learner.validate(values=True)})
+                report({"step": learner.step, "held_out": "values, fonts", **learner.validate(values=True, fonts=True)})
+                validated = time.monotonic()
+            if now - saved > SAVE_EVERY:
+                learner.save(checkpoint)
+                saved = now
+        learner.save(checkpoint)
+
+
+def ahead(learner: Learner, workers: int) -> Iterator[Any]:
+    """The batches of all steps left, drawn by worker processes if there are any."""
+    recipe, stage = learner.recipe, learner.stage
+    if not workers:
+        while learner.step < stage.steps:
+            yield learning.draw(recipe.seed, stage, learner.step, learner.prompts, learner.level)
+        return
+    with multiprocessing.get_context("spawn").Pool(workers, torch.set_num_threads, (1,)) as pool:
+        drawn: deque[Any] = deque()
+        for step in range(learner.step, stage.steps + 3 * workers):
+            if step < stage.steps:
+                drawn.append(pool.apply_async(
+                    learning.draw, (recipe.seed, stage, step, learner.prompts, learner.level)))
+            if drawn and (step >= stage.steps or len(drawn) == 3 * workers):
+                yield drawn.popleft().get()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recipe", type=Path)
+    parser.add_argument("run", type=Path, help="folder for checkpoints and logs; an existing one is continued")
+    parser.add_argument("--stage", help="only this stage; all in turn otherwise")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    parser.add_argument("--workers", type=int, default=0, help="processes that draw batches ahead")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    keep_freed_memory()
+    args.run.mkdir(parents=True, exist_ok=True)
+    recipe = recipes.load(args.recipe)
+    if not (args.run / "tokenizer").exists():
+        build().save_pretrained(args.run / "tokenizer")
+    for stage in recipe.stages:
+        if args.stage in (None, stage.name):
+            run_stage(recipe, stage, args.run, torch.device(args.device), args.workers)
+
+
+if __name__ == "__main__":
+    main()
