@@ -15,13 +15,19 @@ public final class CheckpointTensor implements MatrixSource {
 
     private static final ValueLayout.OfShort SHORT =
             ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfFloat FLOAT =
             ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    /** Elements that are copied to the heap at a time: reading them one by one would ask for each whether the file is open. */
+    private static final int CHUNK = 256;
 
     private final String name;
     private final Path file;
     private final DType dtype;
     private final long[] shape;
+    private final long columns;
     private final MemorySegment data;
 
     /** @param dtype F32, F16 or BF16 */
@@ -30,6 +36,7 @@ public final class CheckpointTensor implements MatrixSource {
         this.file = file;
         this.dtype = dtype;
         this.shape = shape;
+        this.columns = Arrays.stream(shape).skip(1).reduce(1, (a, b) -> a * b);
         this.data = data;
     }
 
@@ -61,25 +68,63 @@ public final class CheckpointTensor implements MatrixSource {
 
     @Override
     public int columns() {
-        return Math.toIntExact(Arrays.stream(shape).skip(1).reduce(1, Math::multiplyExact));
+        return Math.toIntExact(columns);
     }
 
     @Override
     public void read(int row, int firstColumn, int count, float[] out, int offset) {
-        long start = ((long) row * columns() + firstColumn) * dtype.bytes();
+        long start = (row * columns + firstColumn) * dtype.bytes();
         switch (dtype) {
             case F32 -> MemorySegment.copy(data, FLOAT, start, out, offset, count);
-            case BF16 -> {
-                for (int i = 0; i < count; i++) {
-                    out[offset + i] = Float.intBitsToFloat(data.get(SHORT, start + 2L * i) << 16);
-                }
-            }
-            case F16 -> {
-                for (int i = 0; i < count; i++) {
-                    out[offset + i] = Float.float16ToFloat(data.get(SHORT, start + 2L * i));
-                }
-            }
+            case BF16 -> widenBf16(start, count, out, offset);
+            case F16 -> widenF16(start, count, out, offset);
             default -> throw new IllegalStateException("unreachable: " + dtype);
+        }
+    }
+
+    @Override
+    public float largest(int row) {
+        if (dtype != DType.BF16 || columns % 2 != 0) {
+            return MatrixSource.super.largest(row);
+        }
+        // Without their signs, floats are in the order of their bits.
+        int[] pairs = new int[columns() / 2];
+        MemorySegment.copy(data, INT, row * columns * 2, pairs, 0, pairs.length);
+        int largest = 0;
+        for (int pair : pairs) {
+            largest = Math.max(largest, Math.max(pair & 0x7fff0000, (pair << 16) & 0x7fff0000));
+        }
+        return Float.intBitsToFloat(largest);
+    }
+
+    /** bf16 is the upper half of a float: two in an int become two floats in a long, by loops that the compiler vectorises. */
+    private void widenBf16(long start, int count, float[] out, int offset) {
+        int[] pairs = new int[Math.min(count / 2, CHUNK)];
+        long[] floats = new long[pairs.length];
+        MemorySegment target = MemorySegment.ofArray(out);
+        int done = 0;
+        while (done < count - 1) {
+            int length = Math.min(pairs.length, (count - done) / 2);
+            MemorySegment.copy(data, INT, start + 2L * done, pairs, 0, length);
+            for (int i = 0; i < length; i++) {
+                floats[i] = (long) (pairs[i] & 0xffff0000) << 32 | (pairs[i] << 16) & 0xffffffffL;
+            }
+            MemorySegment.copy(floats, 0, target, LONG, (long) (offset + done) * Float.BYTES, length);
+            done += 2 * length;
+        }
+        if (done < count) {
+            out[offset + done] = Float.intBitsToFloat(data.get(SHORT, start + 2L * done) << 16);
+        }
+    }
+
+    private void widenF16(long start, int count, float[] out, int offset) {
+        short[] halves = new short[Math.min(count, CHUNK)];
+        for (int done = 0; done < count; done += halves.length) {
+            int length = Math.min(halves.length, count - done);
+            MemorySegment.copy(data, SHORT, start + 2L * done, halves, 0, length);
+            for (int i = 0; i < length; i++) {
+                out[offset + done + i] = Float.float16ToFloat(halves[i]);
+            }
         }
     }
 

@@ -10,6 +10,17 @@ public interface MatrixSource {
     /** Writes row {@code row}'s columns {@code [firstColumn, firstColumn + count)} to {@code out} from {@code offset}. */
     void read(int row, int firstColumn, int count, float[] out, int offset);
 
+    /** max|w| of row {@code row}; 0 for one without columns. */
+    default float largest(int row) {
+        float[] values = new float[columns()];
+        read(row, 0, values.length, values, 0);
+        float largest = 0;
+        for (float value : values) {
+            largest = Math.max(largest, Math.abs(value));
+        }
+        return largest;
+    }
+
     /** The same with a number added to each element, in float. */
     static MatrixSource plus(MatrixSource source, float addend) {
         return new MatrixSource() {

@@ -18,16 +18,18 @@ final class BlockQuantized {
     private final MatrixSource source;
     private final int bits;
     private final int block;
+    private final int blocks;
 
     /** @param bits 4 or 8 */
     BlockQuantized(MatrixSource source, int bits, int block) {
         this.source = source;
         this.bits = bits;
         this.block = block;
+        this.blocks = Math.ceilDiv(source.columns(), block);
     }
 
     int blocks() {
-        return Math.ceilDiv(source.columns(), block);
+        return blocks;
     }
 
     int blockBytes() {
@@ -35,49 +37,55 @@ final class BlockQuantized {
     }
 
     WeightData packed() {
-        return new Rows((long) blocks() * blockBytes()) {
+        return new Rows((long) blocks * blockBytes()) {
             @Override
             void writeRow(float[] row, MemorySegment out, long at) {
-                int zero = 1 << (bits - 1);
-                for (int b = 0; b < blocks(); b++) {
+                for (int b = 0; b < blocks; b++) {
                     float scale = scale(row, b);
                     float inverse = scale == 0 ? 0 : 1 / scale;
-                    for (int i = 0; i < block; i += 8 / bits) {
-                        int value = quantize(row[b * block + i] * inverse, zero);
-                        if (bits == 4) {
-                            value |= quantize(row[b * block + i + 1] * inverse, zero) << 4;
-                        }
-                        out.set(ValueLayout.JAVA_BYTE, at + (long) b * blockBytes() + (long) i * bits / 8, (byte)
-                                value);
+                    for (int i = b * block; i < (b + 1) * block; i++) {
+                        row[i] *= inverse;
                     }
                 }
+                byte[] values = new byte[row.length];
+                quantize(row, 1 << (bits - 1), values);
+                if (bits == 4) {
+                    for (int i = 0; i < values.length / 2; i++) {
+                        values[i] = (byte) (values[2 * i] | values[2 * i + 1] << 4);
+                    }
+                }
+                MemorySegment.copy(values, 0, out, ValueLayout.JAVA_BYTE, at, (int) rowBytes());
             }
         };
     }
 
     WeightData scales() {
-        return new Rows((long) blocks() * Float.BYTES) {
+        return new Rows((long) blocks * Float.BYTES) {
             @Override
             void writeRow(float[] row, MemorySegment out, long at) {
-                for (int b = 0; b < blocks(); b++) {
+                for (int b = 0; b < blocks; b++) {
                     out.set(WeightData.LITTLE_FLOAT, at + (long) b * Float.BYTES, scale(row, b));
                 }
             }
         };
     }
 
-    private static int quantize(float value, int zero) {
-        return Math.clamp((long) Math.rint(value) + zero, 0, 2 * zero - 1);
+    /** A loop of its own, which the compiler turns into vector instructions. */
+    private static void quantize(float[] scaled, int zero, byte[] out) {
+        for (int i = 0; i < scaled.length; i++) {
+            // Values are within ±zero; the one at the near end has no level.
+            out[i] = (byte) Math.min((int) (scaled[i] + WeightData.ROUND - WeightData.ROUND) + zero, 2 * zero - 1);
+        }
     }
 
     /** The signed scale of block {@code b}: its extreme value lands on −2^(bits−1). */
     private float scale(float[] row, int b) {
-        float extreme = 0;
+        int largest = Integer.MIN_VALUE;
         for (int i = b * block; i < (b + 1) * block; i++) {
-            if (Math.abs(row[i]) > Math.abs(extreme)) {
-                extreme = row[i];
-            }
+            // Magnitude above sign, in the order of integers: without a branch, which random weights would mispredict.
+            largest = Math.max(largest, Integer.rotateLeft(Float.floatToRawIntBits(row[i]), 1) ^ Integer.MIN_VALUE);
         }
+        float extreme = Float.intBitsToFloat(Integer.rotateRight(largest ^ Integer.MIN_VALUE, 1));
         return extreme / -(1 << (bits - 1));
     }
 
@@ -104,7 +112,7 @@ final class BlockQuantized {
 
         @Override
         public void write(long from, long to, MemorySegment out) {
-            float[] row = new float[blocks() * block];
+            float[] row = new float[blocks * block];
             for (long i = from; i < to; i++) {
                 source.read((int) i, 0, source.columns(), row, 0);
                 writeRow(row, out, (i - from) * rowBytes);

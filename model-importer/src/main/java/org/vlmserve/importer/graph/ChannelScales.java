@@ -1,5 +1,6 @@
 package org.vlmserve.importer.graph;
 
+import java.util.stream.IntStream;
 import org.vlmserve.importer.checkpoint.MatrixSource;
 
 /**
@@ -30,15 +31,10 @@ public final class ChannelScales {
     private synchronized float[] find() {
         if (scales.length == 0) {
             float[] found = new float[source.rows()];
-            float[] row = new float[source.columns()];
-            for (int i = 0; i < found.length; i++) {
-                source.read(i, 0, row.length, row, 0);
-                float largest = 0;
-                for (float weight : row) {
-                    largest = Math.max(largest, Math.abs(weight));
-                }
+            IntStream.range(0, found.length).parallel().forEach(i -> {
+                float largest = source.largest(i);
                 found[i] = largest == 0 ? 1 : largest / LARGEST;
-            }
+            });
             scales = found;
         }
         return scales;
