@@ -55,6 +55,40 @@ class SafetensorsTest {
         }
     }
 
+    /** Longer than the pieces that a row is widened in, of odd length, and from odd places. */
+    @Test
+    void readsPartsOfRowsOfEveryType() throws IOException {
+        int columns = 1031;
+        for (String dtype : List.of("BF16", "F16")) {
+            ByteBuffer data = ByteBuffer.allocate(2 * columns * Short.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+            float[] expected = new float[2 * columns];
+            for (int i = 0; i < expected.length; i++) {
+                expected[i] = (i % 2 == 0 ? 1 : -1) * (i % 128) / 64f;
+                data.putShort(
+                        dtype.equals("F16")
+                                ? Float.floatToFloat16(expected[i])
+                                : (short) (Float.floatToIntBits(expected[i]) >>> 16));
+            }
+            write(
+                    "model.safetensors",
+                    "{\"w\":{\"dtype\":\"" + dtype + "\",\"shape\":[2," + columns + "],\"data_offsets\":[0,"
+                            + data.capacity() + "]}}",
+                    data.array());
+            try (CheckpointReader reader = CheckpointReader.open(directory)) {
+                CheckpointTensor tensor = reader.tensor(List.of("w"), 2, columns);
+                assertThat(tensor.readAll()).containsExactly(expected);
+                for (int count : new int[] {0, 1, 2, 511, 513, 1000}) {
+                    float[] part = new float[count + 3];
+                    tensor.read(1, 31, count, part, 3);
+                    assertThat(Arrays.copyOfRange(part, 3, count + 3))
+                            .containsExactly(Arrays.copyOfRange(expected, columns + 31, columns + 31 + count));
+                    assertThat(Arrays.copyOf(part, 3)).containsOnly(0f);
+                }
+                assertThat(tensor.largest(1)).isEqualTo(127 / 64f);
+            }
+        }
+    }
+
     @Test
     void readsShardsThroughTheIndex() throws IOException {
         write("one.safetensors", FLOATS, new byte[16]);

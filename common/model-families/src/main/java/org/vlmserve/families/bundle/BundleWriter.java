@@ -1,7 +1,10 @@
 package org.vlmserve.families.bundle;
 
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.InputStream;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -11,6 +14,7 @@ import java.security.NoSuchAlgorithmException;
 import java.time.Instant;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import tools.jackson.databind.SerializationFeature;
 import tools.jackson.databind.json.JsonMapper;
@@ -21,6 +25,7 @@ public final class BundleWriter {
     private static final JsonMapper JSON =
             JsonMapper.builder().enable(SerializationFeature.INDENT_OUTPUT).build();
     private static final String NO_REVISION = "000000000000";
+    private static final long PIECE = 16 << 20;
 
     private BundleWriter() {}
 
@@ -39,7 +44,8 @@ public final class BundleWriter {
 
     /**
      * The same manifest with the revision that its content has: a hash of every other file of the bundle and of the
-     * manifest itself, without revision and import time. Two imports of one checkpoint agree.
+     * manifest itself, without revision and import time. Two imports of one checkpoint agree. Of a file the hash covers its
+     * name, its size and the hashes of its pieces, which are made on all cores.
      *
      * @throws IOException as the file system gives it
      */
@@ -52,19 +58,33 @@ public final class BundleWriter {
                     .sorted()
                     .toList();
         }
-        byte[] buffer = new byte[1 << 20];
         for (Path file : files) {
             String name = directory.relativize(file).toString().replace('\\', '/');
             digest.update((name + '\0' + Files.size(file) + '\0').getBytes(StandardCharsets.UTF_8));
-            try (InputStream in = Files.newInputStream(file)) {
-                for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
-                    digest.update(buffer, 0, n);
-                }
-            }
+            digest.update(pieceHashes(file));
         }
         digest.update(JSON.writeValueAsBytes(copy(manifest, NO_REVISION, Instant.EPOCH)));
         String revision = HexFormat.of().formatHex(digest.digest()).substring(0, NO_REVISION.length());
         return copy(manifest, revision, manifest.importedAt());
+    }
+
+    /** SHA-256 of each piece of {@code file}, one after the other. */
+    private static byte[] pieceHashes(Path file) throws IOException {
+        try (FileChannel channel = FileChannel.open(file);
+                Arena arena = Arena.ofShared()) {
+            MemorySegment content = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
+            ByteArrayOutputStream hashes = new ByteArrayOutputStream();
+            LongStream.range(0, Math.ceilDiv(content.byteSize(), PIECE))
+                    .parallel()
+                    .mapToObj(i -> content.asSlice(i * PIECE, Math.min(PIECE, content.byteSize() - i * PIECE)))
+                    .map(piece -> {
+                        MessageDigest digest = sha256();
+                        digest.update(piece.asByteBuffer());
+                        return digest.digest();
+                    })
+                    .forEachOrdered(hashes::writeBytes);
+            return hashes.toByteArray();
+        }
     }
 
     private static BundleManifest copy(BundleManifest manifest, String revision, Instant importedAt) {
