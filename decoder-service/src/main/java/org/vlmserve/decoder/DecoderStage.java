@@ -17,10 +17,12 @@ import org.slf4j.MDC;
 import org.vlmserve.families.bundle.BundleManifest;
 import org.vlmserve.families.prompt.PreparedPrompt;
 import org.vlmserve.families.prompt.PromptBuilder;
+import org.vlmserve.families.prompt.TemplateArguments;
 import org.vlmserve.families.prompt.Tokenizer;
 import org.vlmserve.messaging.PromptHandler;
 import org.vlmserve.protocol.AnswerEvent;
 import org.vlmserve.protocol.ModelRef;
+import org.vlmserve.protocol.Region;
 import org.vlmserve.protocol.Sampling;
 import org.vlmserve.protocol.StageTimes;
 import org.vlmserve.protocol.error.ErrorCode;
@@ -234,7 +236,8 @@ public final class DecoderStage implements PromptHandler, AutoCloseable {
         Sampling asked = ready.job().sampling();
         PreparedPrompt prompt = prompts.prepare(
                 ready.job().turns(),
-                ready.pictures().stream().map(ReadyPicture::layout).toList());
+                ready.pictures().stream().map(ReadyPicture::layout).toList(),
+                TemplateArguments.parse(ready.job().templateArguments()));
         for (ReadyPicture picture : ready.pictures()) {
             int[] shape = picture.embeddings().shape();
             if (picture.embeddings().dtype() != DType.F32
@@ -477,16 +480,23 @@ public final class DecoderStage implements PromptHandler, AutoCloseable {
     // ---- ending
 
     private void finish(Sequence sequence) {
-        outstanding.decrementAndGet();
         AnswerEvent.FinishReason reason = sequence.end();
         if (reason == null) {
             throw new IllegalStateException("the answer is not complete");
         }
         StageTimes times = sequence.times(System.nanoTime());
+        String text = sequence.text().toString();
+        List<Region> regions;
+        try {
+            regions = prompts.regions(text, sequence.answerTokens(), sequence.layouts());
+        } catch (RuntimeException e) {
+            fail(sequence.sink(), requestId(sequence), e);
+            return;
+        }
+        outstanding.decrementAndGet();
         tell(
                 requestId(sequence),
-                () -> sequence.sink()
-                        .finished(reason, sequence.text().toString(), sequence.usage(), times, sequence.layouts()));
+                () -> sequence.sink().finished(reason, text, sequence.usage(), times, sequence.layouts(), regions));
     }
 
     private void fail(AnswerSink sink, String requestId, Throwable cause) {

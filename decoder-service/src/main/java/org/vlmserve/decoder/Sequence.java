@@ -130,6 +130,11 @@ final class Sequence {
         return answered;
     }
 
+    /** The answer's tokens so far. */
+    int[] answerTokens() {
+        return Arrays.copyOf(answer, answered);
+    }
+
     /** Positions in the cache. */
     int cached() {
         return cached;

@@ -10,6 +10,7 @@ import org.vlmserve.families.prompt.PromptBuilder;
 import org.vlmserve.families.prompt.Tokenizer;
 import org.vlmserve.protocol.ChatTurn;
 import org.vlmserve.protocol.PictureLayout;
+import org.vlmserve.protocol.Region;
 
 /**
  * A family for tests: a token is a letter, the end token, a picture's placeholder, or a piece of text given at
@@ -39,6 +40,20 @@ final class ByteTokens implements PromptBuilder {
         return new ByteTokenizer();
     }
 
+    /** The whole answer is about the last picture, as wide as it and as high as the answer is long. */
+    @Override
+    public List<Region> regions(String text, int[] tokenIds, List<PictureLayout> pictures) {
+        return pictures.isEmpty()
+                ? List.of()
+                : List.of(new Region(
+                        text,
+                        pictures.size() - 1,
+                        0,
+                        0,
+                        pictures.getLast().source().width(),
+                        tokenIds.length));
+    }
+
     @Override
     public PreparedPrompt prepare(
             List<ChatTurn> turns, List<PictureLayout> pictures, Map<String, ?> templateArguments) {
@@ -56,7 +71,7 @@ final class ByteTokens implements PromptBuilder {
                             position++;
                         }
                     }
-                    case ChatTurn.Picture picture -> {
+                    case ChatTurn.Visual picture -> {
                         int tokens = pictures.get(picture.index()).tokens();
                         for (int row = 0; row < tokens; row++) {
                             columns.add(new int[] {PICTURE, picture.index(), row});

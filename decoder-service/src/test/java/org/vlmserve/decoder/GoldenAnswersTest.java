@@ -30,6 +30,7 @@ import org.vlmserve.protocol.AnswerEvent;
 import org.vlmserve.protocol.ChatTurn;
 import org.vlmserve.protocol.Envelope;
 import org.vlmserve.protocol.ModelRef;
+import org.vlmserve.protocol.PictureFiles;
 import org.vlmserve.protocol.PictureKey;
 import org.vlmserve.protocol.PictureLayout;
 import org.vlmserve.protocol.PictureSource;
@@ -67,15 +68,6 @@ class GoldenAnswersTest {
                         checkpoint.directory(), imports.resolve(each), precision, ProgressListener.SILENT));
     }
 
-    /** A prompt is asked with the arguments that a service gives its template; a few goldens go beyond those. */
-    private static List<GoldenCase> cases(GoldenCheckpoint checkpoint) {
-        List<GoldenCase> cases = checkpoint.cases().stream()
-                .filter(each -> each.request().templateArguments().isEmpty())
-                .toList();
-        assertThat(cases).isNotEmpty();
-        return cases;
-    }
-
     private static DecoderStage stage(Bundle bundle, DecoderConfig config) {
         return new DecoderStage(
                 new ModelRef("golden", bundle.manifest().revision()),
@@ -91,7 +83,7 @@ class GoldenAnswersTest {
     void everyCaseAlone(GoldenCheckpoint checkpoint) {
         Bundle bundle = bundle(checkpoint, Precision.FP32);
         try (DecoderStage stage = stage(bundle, new DecoderConfig(1, 0, 256, 4096))) {
-            for (GoldenCase golden : cases(checkpoint)) {
+            for (GoldenCase golden : checkpoint.cases()) {
                 RecordingSink sink = new RecordingSink();
                 stage.start(prompt(bundle, golden, "tenant"), sink);
                 check(golden, sink);
@@ -104,8 +96,8 @@ class GoldenAnswersTest {
     void allCasesTogetherInSmallChunksWithReuse(GoldenCheckpoint checkpoint) {
         Bundle bundle = bundle(checkpoint, Precision.FP32);
         try (DecoderStage stage = stage(bundle, new DecoderConfig(3, 2, 7, 1024))) {
-            List<GoldenCase> cases = new ArrayList<>(cases(checkpoint));
-            cases.addAll(cases(checkpoint));
+            List<GoldenCase> cases = new ArrayList<>(checkpoint.cases());
+            cases.addAll(checkpoint.cases());
             List<RecordingSink> sinks = new ArrayList<>();
             for (GoldenCase golden : cases) {
                 RecordingSink sink = new RecordingSink();
@@ -125,13 +117,13 @@ class GoldenAnswersTest {
         Bundle bundle = bundle(checkpoint, Precision.INT8);
         List<RecordingSink> alone = new ArrayList<>();
         try (DecoderStage stage = stage(bundle, new DecoderConfig(1, 0, 16, 1024))) {
-            for (GoldenCase golden : cases(checkpoint)) {
+            for (GoldenCase golden : checkpoint.cases()) {
                 // a tenant of its own, so that no beginning is reused
                 alone.addAll(together(stage, List.of(prompt(bundle, golden, "alone-" + golden.name()))));
             }
         }
         try (DecoderStage stage = stage(bundle, new DecoderConfig(4, 0, 16, 1024))) {
-            List<ReadyPrompt> prompts = cases(checkpoint).stream()
+            List<ReadyPrompt> prompts = checkpoint.cases().stream()
                     .map(golden -> prompt(bundle, golden, "together-" + golden.name()))
                     .toList();
             List<RecordingSink> together = together(stage, prompts);
@@ -147,7 +139,7 @@ class GoldenAnswersTest {
     @MethodSource("checkpoints")
     void int8AnswersDoNotDependOnChunksOrReuse(GoldenCheckpoint checkpoint) {
         Bundle bundle = bundle(checkpoint, Precision.INT8);
-        List<ReadyPrompt> prompts = cases(checkpoint).stream()
+        List<ReadyPrompt> prompts = checkpoint.cases().stream()
                 .map(golden -> prompt(bundle, golden, "tenant"))
                 .toList();
         List<RecordingSink> whole;
@@ -238,7 +230,7 @@ class GoldenAnswersTest {
                             new PixelLimits(picture.minPixels(), picture.maxPixels()));
             assertThat(layout.tokens()).isEqualTo(picture.tokens());
             byte[] identity = (picture.files().toString() + layout).getBytes(java.nio.charset.StandardCharsets.UTF_8);
-            PictureKey key = PictureKey.of(tenant, model, PixelLimits.NONE, identity);
+            PictureKey key = PictureKey.of(tenant, model, PixelLimits.NONE, PictureFiles.still(identity));
             ready.add(new ReadyPicture(key, layout, rows(golden, firstRow, layout.embeddingRows())));
             firstRow += layout.embeddingRows();
         }
@@ -262,7 +254,9 @@ class GoldenAnswersTest {
                 false);
         Envelope envelope =
                 new Envelope(golden.name(), model, tenant, 0, Instant.EPOCH, Instant.EPOCH.plusSeconds(60), "");
-        return new ReadyPrompt(new PromptJob(envelope, turns, refs, sampling), ready, 1, List.of(), StageTimes.ZERO);
+        String arguments = golden.request().templateArguments().toString();
+        return new ReadyPrompt(
+                new PromptJob(envelope, turns, arguments, refs, sampling), ready, 1, List.of(), StageTimes.ZERO);
     }
 
     private static Tensor rows(GoldenCase golden, int first, int count) {

@@ -10,6 +10,7 @@ import org.jspecify.annotations.Nullable;
 import org.vlmserve.messaging.PromptHandler.AnswerSink;
 import org.vlmserve.protocol.AnswerEvent;
 import org.vlmserve.protocol.PictureLayout;
+import org.vlmserve.protocol.Region;
 import org.vlmserve.protocol.StageTimes;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
@@ -23,7 +24,8 @@ class RecordingSink implements AnswerSink {
             AnswerEvent.@Nullable FinishReason reason,
             String text,
             AnswerEvent.@Nullable Usage usage,
-            StageTimes times) {}
+            StageTimes times,
+            List<Region> regions) {}
 
     final List<AnswerEvent.Token> tokens = new ArrayList<>();
     final CompletableFuture<End> end = new CompletableFuture<>();
@@ -54,13 +56,15 @@ class RecordingSink implements AnswerSink {
             String text,
             AnswerEvent.Usage usage,
             StageTimes times,
-            List<PictureLayout> pictures) {
-        assertThat(end.complete(new End(null, reason, text, usage, times))).isTrue();
+            List<PictureLayout> pictures,
+            List<Region> regions) {
+        assertThat(end.complete(new End(null, reason, text, usage, times, regions)))
+                .isTrue();
     }
 
     @Override
     public void failed(VlmException error) {
-        assertThat(end.complete(new End(error, null, "", null, StageTimes.ZERO)))
+        assertThat(end.complete(new End(error, null, "", null, StageTimes.ZERO, List.of())))
                 .isTrue();
     }
 

@@ -15,7 +15,10 @@ import org.springframework.web.reactive.HandlerMapping;
 import org.springframework.web.reactive.handler.SimpleUrlHandlerMapping;
 import org.springframework.web.server.ServerWebExchange;
 import org.vlmserve.gateway.chat.ChatCompletionsHandler;
+import org.vlmserve.gateway.chat.ChatRequestParser;
+import org.vlmserve.gateway.chat.Intake;
 import org.vlmserve.gateway.chat.ModelsHandler;
+import org.vlmserve.gateway.chat.PlanHandler;
 import org.vlmserve.gateway.config.AdmissionConfig;
 import org.vlmserve.gateway.config.ApiKeysConfig;
 import org.vlmserve.gateway.config.DetailConfig;
@@ -86,41 +89,51 @@ class GatewayConfiguration {
     }
 
     @Bean
-    ChatCompletionsHandler chatCompletionsHandler(
-            RequestConfig request,
-            StreamConfig stream,
-            MediaConfig media,
-            DetailConfig detail,
+    ChatRequestParser chatRequestParser(RequestConfig request, DetailConfig detail) {
+        return new ChatRequestParser(request, detail);
+    }
+
+    @Bean
+    Intake intake(RequestConfig request, MediaConfig media, PictureFetcher fetcher, RequestRoad road) {
+        return new Intake(request, media.concurrency(), fetcher, road.status());
+    }
+
+    @Bean
+    PlanHandler planHandler(
+            ChatRequestParser parser,
+            Intake intake,
             Admission admission,
             BodyReader bodies,
-            PictureFetcher fetcher,
+            RequestRoad road,
+            Scheduler blockingScheduler) {
+        return new PlanHandler(parser, intake, admission, bodies, road, JSON, blockingScheduler);
+    }
+
+    @Bean
+    ChatCompletionsHandler chatCompletionsHandler(
+            StreamConfig stream,
+            ChatRequestParser parser,
+            Intake intake,
+            Admission admission,
+            BodyReader bodies,
             RequestRoad road,
             ErrorResponses errors,
             GatewayMetrics metrics,
             Scheduler blockingScheduler) {
         return new ChatCompletionsHandler(
-                request,
-                stream,
-                media.concurrency(),
-                detail,
-                admission,
-                bodies,
-                fetcher,
-                road,
-                errors,
-                metrics,
-                JSON,
-                blockingScheduler);
+                stream, parser, intake, admission, bodies, road, errors, metrics, JSON, blockingScheduler);
     }
 
     @Bean
-    HandlerMapping apiMapping(ChatCompletionsHandler chat, RequestRoad road) {
+    HandlerMapping apiMapping(ChatCompletionsHandler chat, PlanHandler plan, RequestRoad road) {
         OnlyMethod models = new OnlyMethod(HttpMethod.GET, new ModelsHandler(road.status(), JSON));
         ApiMapping mapping = new ApiMapping();
         mapping.setOrder(-1);
         mapping.setUrlMap(Map.of(
                 "/v1/chat/completions",
                 new OnlyMethod(HttpMethod.POST, chat),
+                "/v1/vision/plan",
+                new OnlyMethod(HttpMethod.POST, plan),
                 "/v1/models",
                 models,
                 "/v1/models/{" + ModelsHandler.MODEL + "}",

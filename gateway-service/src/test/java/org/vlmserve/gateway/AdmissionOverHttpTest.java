@@ -100,7 +100,8 @@ class AdmissionOverHttpTest {
                             + "\"image_url\":{\"url\":\"http://127.0.0.1:"
                             + pictures.getAddress().getPort() + "/SIZE\"}}]}]}";
             assertThat(gateway.ask(body.replace("SIZE", "15000")).statusCode()).isEqualTo(200);
-            assertThat(road.lastAsked().pictures().getFirst().content()).hasSize(15000);
+            assertThat(road.lastAsked().pictures().getFirst().content().files().getFirst())
+                    .hasSize(15000);
             assertOverloaded(gateway.ask(body.replace("SIZE", "25000")));
         } finally {
             pictures.stop(0);

@@ -7,12 +7,16 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.function.Function;
 import org.vlmserve.messaging.AnswerListener;
 import org.vlmserve.messaging.AskRequest;
+import org.vlmserve.messaging.PlanRequest;
 import org.vlmserve.messaging.RequestRoad;
 import org.vlmserve.messaging.StatusBoard;
 import org.vlmserve.protocol.AnswerEvent;
@@ -24,8 +28,10 @@ import org.vlmserve.protocol.AnswerEvent.Usage;
 import org.vlmserve.protocol.InstanceStatus;
 import org.vlmserve.protocol.InstanceStatus.ServedModel;
 import org.vlmserve.protocol.ModelRef;
+import org.vlmserve.protocol.PictureFiles;
 import org.vlmserve.protocol.PictureLayout;
 import org.vlmserve.protocol.PictureSource;
+import org.vlmserve.protocol.Region;
 import org.vlmserve.protocol.Stage;
 import org.vlmserve.protocol.StageTimes;
 import org.vlmserve.protocol.error.ErrorCode;
@@ -43,6 +49,9 @@ public final class FakeRoad implements RequestRoad {
             Duration.ofMillis(5),
             Duration.ofMillis(6));
 
+    public static final PictureLayout LAYOUT = new PictureLayout(
+            PictureSource.still(640, 480), 616, 476, List.of(new PictureLayout.Grid(1, 34, 44)), 1496, 374, 374);
+
     /** What the road does with a request; may throw what {@link RequestRoad#submit} throws. */
     @FunctionalInterface
     public interface Script {
@@ -52,8 +61,10 @@ public final class FakeRoad implements RequestRoad {
     private final ExecutorService thread = Executors.newSingleThreadExecutor();
     private final List<AskRequest> asked = new CopyOnWriteArrayList<>();
     private final List<String> cancelled = new CopyOnWriteArrayList<>();
-    private final Map<String, Boolean> models = new ConcurrentHashMap<>(Map.of(MODEL, true));
+    private final Map<String, Set<Stage>> models = new ConcurrentHashMap<>(Map.of(MODEL, Set.of(Stage.values())));
+    private final List<PlanRequest> planned = new CopyOnWriteArrayList<>();
     private volatile Script script = (request, listener) -> {};
+    private volatile Function<PlanRequest, CompletableFuture<List<PictureLayout>>> planner = FakeRoad::layouts;
 
     public FakeRoad() {
         answers("Hello", " big", " world");
@@ -98,16 +109,8 @@ public final class FakeRoad implements RequestRoad {
     }
 
     public static Finished finished(AskRequest request, FinishReason reason, String text, int tokens) {
-        List<PictureLayout> layouts = request.pictures().stream()
-                .map(picture -> new PictureLayout(
-                        PictureSource.still(640, 480),
-                        616,
-                        476,
-                        List.of(new PictureLayout.Grid(1, 34, 44)),
-                        1496,
-                        374,
-                        374))
-                .toList();
+        List<PictureLayout> layouts =
+                request.pictures().stream().map(picture -> LAYOUT).toList();
         int pictureTokens = 374 * layouts.size();
         return new Finished(
                 request.requestId(),
@@ -117,7 +120,40 @@ public final class FakeRoad implements RequestRoad {
                 text,
                 new Usage(20 + pictureTokens, pictureTokens, 8, tokens),
                 TIMES,
-                layouts);
+                layouts,
+                layouts.isEmpty() ? List.of() : List.of(new Region("a cat", 0, 1.5, 2, 320, 240)));
+    }
+
+    /** A size alone takes a token a pixel. */
+    static CompletableFuture<List<PictureLayout>> layouts(PlanRequest request) {
+        return CompletableFuture.completedFuture(request.pictures().stream()
+                .map(picture -> switch (picture.subject()) {
+                    case PictureFiles files -> LAYOUT;
+                    case PictureSource source ->
+                        new PictureLayout(
+                                source,
+                                source.width(),
+                                source.height(),
+                                List.of(new PictureLayout.Grid(source.frames(), source.height(), source.width())),
+                                1,
+                                1,
+                                source.width() * source.height());
+                })
+                .toList());
+    }
+
+    public void onPlan(Function<PlanRequest, CompletableFuture<List<PictureLayout>>> planner) {
+        this.planner = planner;
+    }
+
+    public PlanRequest lastPlanned() {
+        return planned.getLast();
+    }
+
+    @Override
+    public CompletableFuture<List<PictureLayout>> plan(PlanRequest request) {
+        planned.add(request);
+        return planner.apply(request);
     }
 
     public List<AskRequest> asked() {
@@ -133,9 +169,9 @@ public final class FakeRoad implements RequestRoad {
         return cancelled;
     }
 
-    /** @param serving false for a model some stage of which is gone */
-    public void model(String model, boolean serving) {
-        models.put(model, serving);
+    /** @param stages those that are live; none for a model that is known and gone */
+    public void model(String model, Stage... stages) {
+        models.put(model, Set.of(stages));
     }
 
     @Override
@@ -170,8 +206,13 @@ public final class FakeRoad implements RequestRoad {
             }
 
             @Override
-            public Optional<ModelRef> serving(String model) {
-                return models.getOrDefault(model, false)
+            public boolean known(String model) {
+                return models.containsKey(model);
+            }
+
+            @Override
+            public Optional<ModelRef> serving(String model, Set<Stage> needed) {
+                return models.getOrDefault(model, Set.of()).containsAll(needed)
                         ? Optional.of(new ModelRef(model, REF.revision()))
                         : Optional.empty();
             }

@@ -18,6 +18,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.vlmserve.gateway.http.Admission;
+import org.vlmserve.protocol.Stage;
 import org.vlmserve.protocol.error.ErrorCode;
 import tools.jackson.databind.JsonNode;
 
@@ -81,8 +82,12 @@ class HttpSurfaceTest {
         assertThat(times.get("answer").doubleValue()).isEqualTo(6.0);
         assertThat(times.get("picture_fetch").doubleValue()).isPositive();
         assertThat(answer.at("/vlm/pictures/0"))
-                .isEqualTo(TestGateway.JSON.readTree("{\"source\":{\"width\":640,\"height\":480},"
-                        + "\"resized\":{\"width\":616,\"height\":476},\"tokens\":374}"));
+                .isEqualTo(
+                        TestGateway.JSON.readTree("{\"medium\":\"picture\",\"source\":{\"width\":640,\"height\":480},"
+                                + "\"resized\":{\"width\":616,\"height\":476},\"grids\":[[1,34,44]],\"tokens\":374}"));
+        assertThat(answer.at("/vlm/regions"))
+                .isEqualTo(TestGateway.JSON.readTree(
+                        "[{\"label\":\"a cat\",\"picture\":0,\"x1\":1.5,\"y1\":2.0,\"x2\":320.0,\"y2\":240.0}]"));
     }
 
     @Test
@@ -154,13 +159,27 @@ class HttpSurfaceTest {
     }
 
     @Test
-    void modelsWithAMissingStageAreNotListed() throws Exception {
-        road.model("half-there", false);
+    void modelsWithoutADecoderAreNotListed() throws Exception {
+        road.model("half-there", Stage.VISION_ENCODER, Stage.PROJECTOR);
 
         assertThat(gateway.get("/v1/models").body()).contains("line-reader").doesNotContain("half-there");
         HttpResponse<String> one = gateway.get("/v1/models/half-there");
         assertError(one, 503, "stage_unavailable");
         assertThat(one.headers().firstValue("retry-after")).contains("2");
+    }
+
+    @Test
+    void modelsSayWhatTheyTakeNow() throws Exception {
+        road.model("texts-only", Stage.DECODER);
+        assertThat(modalities("texts-only")).isEqualTo("[\"text\"]");
+        assertThat(modalities("line-reader")).isEqualTo("[\"text\",\"image\"]");
+        assertThat(gateway.get("/v1/models").body()).contains("texts-only");
+    }
+
+    private static String modalities(String model) throws Exception {
+        return TestGateway.json(gateway.get("/v1/models/" + model))
+                .at("/vlm/input_modalities")
+                .toString();
     }
 
     @Test

@@ -133,8 +133,10 @@ class OpenAiClientTest {
                         .build());
 
         assertThat(road.lastAsked().pictures()).hasSize(2);
-        assertThat(road.lastAsked().pictures().get(0).content()).isEqualTo(first);
-        assertThat(road.lastAsked().pictures().get(1).content()).isEqualTo(second);
+        assertThat(road.lastAsked().pictures().get(0).content().files().getFirst())
+                .isEqualTo(first);
+        assertThat(road.lastAsked().pictures().get(1).content().files().getFirst())
+                .isEqualTo(second);
         assertThat(road.lastAsked().turns())
                 .containsExactly(new ChatTurn(
                         "user",

@@ -100,8 +100,10 @@ class SpringAiClientTest {
                 .extracting(ChatTurn::role)
                 .containsExactly("system", "user", "assistant", "user");
         assertThat(road.lastAsked().pictures()).hasSize(2);
-        assertThat(road.lastAsked().pictures().get(0).content()).isEqualTo(first);
-        assertThat(road.lastAsked().pictures().get(1).content()).isEqualTo(second);
+        assertThat(road.lastAsked().pictures().get(0).content().files().getFirst())
+                .isEqualTo(first);
+        assertThat(road.lastAsked().pictures().get(1).content().files().getFirst())
+                .isEqualTo(second);
     }
 
     @Test

@@ -85,6 +85,13 @@ public final class TestGateway implements AutoCloseable {
         return send(chat(body));
     }
 
+    /** Posts JSON. */
+    public HttpResponse<String> post(String path, String body) throws IOException, InterruptedException {
+        return send(request(url() + path)
+                .header("content-type", "application/json")
+                .POST(HttpRequest.BodyPublishers.ofString(body)));
+    }
+
     public HttpResponse<String> get(String path) throws IOException, InterruptedException {
         return send(request(url() + path));
     }

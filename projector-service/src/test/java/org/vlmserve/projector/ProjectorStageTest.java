@@ -17,6 +17,7 @@ import org.vlmserve.protocol.EmbeddingSlice;
 import org.vlmserve.protocol.Envelope;
 import org.vlmserve.protocol.FeatureSlice;
 import org.vlmserve.protocol.ModelRef;
+import org.vlmserve.protocol.PictureFiles;
 import org.vlmserve.protocol.PictureKey;
 import org.vlmserve.protocol.PixelLimits;
 import org.vlmserve.protocol.StageTimes;
@@ -33,7 +34,8 @@ class ProjectorStageTest {
     private static final int GROUP = 2;
     private static final Envelope ENVELOPE =
             new Envelope("request", MODEL, "tenant", 3, Instant.EPOCH, Instant.EPOCH.plusSeconds(60), "");
-    private static final PictureKey PICTURE = PictureKey.of("tenant", MODEL, PixelLimits.NONE, new byte[1]);
+    private static final PictureKey PICTURE =
+            PictureKey.of("tenant", MODEL, PixelLimits.NONE, PictureFiles.still(new byte[1]));
 
     private static ProjectorStage stage() {
         return new ProjectorStage(MODEL, ProjectorStageTest::addUp, manifest(), new SimpleMeterRegistry());

@@ -56,6 +56,22 @@ final class ChatClient {
         return reply(send(post(request)));
     }
 
+    /** What pictures cost. */
+    Reply plan(ObjectNode request) {
+        return reply(send(HttpRequest.newBuilder(base.resolve("/v1/vision/plan"))
+                .header("content-type", "application/json")
+                .timeout(TIMEOUT)
+                .POST(HttpRequest.BodyPublishers.ofString(request.toString()))
+                .build()));
+    }
+
+    JsonNode model(String name) {
+        return reply(send(HttpRequest.newBuilder(base.resolve("/v1/models/" + name))
+                        .timeout(TIMEOUT)
+                        .build()))
+                .body();
+    }
+
     CompletableFuture<Reply> askLater(ObjectNode request) {
         return http.sendAsync(post(request), HttpResponse.BodyHandlers.ofString())
                 .thenApply(ChatClient::reply);
@@ -110,13 +126,18 @@ final class ChatClient {
         }
     }
 
+    /** Models that can be asked about pictures. */
     List<String> models() {
         JsonNode body = reply(send(HttpRequest.newBuilder(base.resolve("/v1/models"))
                         .timeout(TIMEOUT)
                         .build()))
                 .body();
         List<String> ids = new ArrayList<>();
-        body.path("data").forEach(model -> ids.add(model.path("id").asString()));
+        for (JsonNode model : body.path("data")) {
+            if (model.at("/vlm/input_modalities").toString().contains("\"image\"")) {
+                ids.add(model.path("id").asString());
+            }
+        }
         return ids;
     }
 

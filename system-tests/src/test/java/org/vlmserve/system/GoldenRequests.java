@@ -4,12 +4,28 @@ import java.nio.file.Path;
 import org.vlmserve.testing.GoldenCase;
 import org.vlmserve.testing.Goldens;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /** Golden cases as requests to the API. */
 final class GoldenRequests {
 
     private GoldenRequests() {}
+
+    /** Asks what the pictures of a request cost. */
+    static ObjectNode planOf(ObjectNode request) {
+        ObjectNode plan = ChatClient.JSON.createObjectNode();
+        plan.set("model", request.get("model"));
+        ArrayNode pictures = plan.putArray("pictures");
+        for (JsonNode message : request.get("messages")) {
+            for (JsonNode part : message.path("content")) {
+                if (part.path("type").asString("").equals("image_url")) {
+                    pictures.add(part);
+                }
+            }
+        }
+        return plan;
+    }
 
     /** Greedy, with the case's conversation; pictures are inlined and keep their own pixel limits. */
     static ObjectNode of(GoldenCase golden) {
@@ -34,6 +50,9 @@ final class GoldenRequests {
             }
         }
         request.set("messages", messages);
+        if (!golden.request().templateArguments().isEmpty()) {
+            request.set("chat_template_kwargs", golden.request().templateArguments());
+        }
         return request;
     }
 }

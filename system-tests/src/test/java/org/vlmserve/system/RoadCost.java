@@ -2,7 +2,6 @@ package org.vlmserve.system;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
@@ -14,6 +13,7 @@ import org.vlmserve.messaging.AskRequest.PictureInput;
 import org.vlmserve.onnx.EngineOptions;
 import org.vlmserve.protocol.AnswerEvent;
 import org.vlmserve.protocol.ChatTurn;
+import org.vlmserve.protocol.PictureFiles;
 import org.vlmserve.protocol.PixelLimits;
 import org.vlmserve.protocol.Sampling;
 import tools.jackson.databind.node.ObjectNode;
@@ -96,7 +96,7 @@ final class RoadCost {
     private static void askWhole(Whole whole, byte[] picture) {
         ChatTurn turn = new ChatTurn("user", List.of(new ChatTurn.Picture(0), new ChatTurn.Text(QUESTION)), false);
         List<AnswerEvent> events = whole.answer(
-                List.of(turn), new ArrayList<>(List.of(new PictureInput(picture, PixelLimits.NONE))), ONE_TOKEN);
+                List.of(turn), List.of(new PictureInput(PictureFiles.still(picture), PixelLimits.NONE)), ONE_TOKEN);
         if (!(events.getLast() instanceof AnswerEvent.Finished)) {
             throw new IllegalStateException(events.toString());
         }

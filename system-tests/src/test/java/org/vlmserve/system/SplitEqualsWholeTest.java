@@ -18,6 +18,7 @@ import org.vlmserve.messaging.AskRequest.PictureInput;
 import org.vlmserve.onnx.EngineOptions;
 import org.vlmserve.protocol.AnswerEvent;
 import org.vlmserve.protocol.ChatTurn;
+import org.vlmserve.protocol.PictureFiles;
 import org.vlmserve.protocol.PixelLimits;
 import org.vlmserve.protocol.Sampling;
 import org.vlmserve.testing.Goldens;
@@ -118,7 +119,8 @@ final class SplitEqualsWholeTest {
                 false);
         ChatTurn turn =
                 new ChatTurn("user", List.of(new ChatTurn.Picture(0), new ChatTurn.Text(question.text())), false);
-        PictureInput picture = new PictureInput(Files.readAllBytes(question.picture()), PixelLimits.NONE);
+        PictureInput picture =
+                new PictureInput(PictureFiles.still(Files.readAllBytes(question.picture())), PixelLimits.NONE);
         return whole.answer(List.of(turn), List.of(picture), sampling).stream()
                 .filter(AnswerEvent.Token.class::isInstance)
                 .map(AnswerEvent.Token.class::cast)

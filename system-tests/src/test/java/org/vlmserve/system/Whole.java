@@ -20,6 +20,7 @@ import org.vlmserve.families.FamilyRegistry;
 import org.vlmserve.families.ModelFamily;
 import org.vlmserve.families.bundle.Bundle;
 import org.vlmserve.families.preprocess.PictureDecoder;
+import org.vlmserve.families.preprocess.Tile;
 import org.vlmserve.messaging.AskRequest.PictureInput;
 import org.vlmserve.messaging.PromptHandler.AnswerSink;
 import org.vlmserve.messaging.PromptHandler.ReadyPicture;
@@ -37,6 +38,7 @@ import org.vlmserve.protocol.ModelRef;
 import org.vlmserve.protocol.PictureKey;
 import org.vlmserve.protocol.PictureLayout;
 import org.vlmserve.protocol.PromptJob;
+import org.vlmserve.protocol.Region;
 import org.vlmserve.protocol.Sampling;
 import org.vlmserve.protocol.StageTimes;
 import org.vlmserve.protocol.error.ErrorCode;
@@ -73,6 +75,7 @@ public final class Whole implements AutoCloseable {
         encoder = new VisionEncoderStage(
                 model,
                 content -> PictureDecoder.decode(content, MAX_PIXELS),
+                MAX_PIXELS,
                 family.preprocessor(bundle),
                 encoderGraph::run,
                 bundle.manifest(),
@@ -89,6 +92,12 @@ public final class Whole implements AutoCloseable {
 
     /** The tokens of the answer and its end: {@code Finished} or {@code Failed}. Waits for it. */
     public List<AnswerEvent> answer(List<ChatTurn> turns, List<PictureInput> pictures, Sampling sampling) {
+        return answer(turns, PromptJob.NO_ARGUMENTS, pictures, sampling);
+    }
+
+    /** @param templateArguments a JSON object for the chat template */
+    public List<AnswerEvent> answer(
+            List<ChatTurn> turns, String templateArguments, List<PictureInput> pictures, Sampling sampling) {
         Envelope envelope = new Envelope(
                 UUID.randomUUID().toString(),
                 model,
@@ -109,7 +118,7 @@ public final class Whole implements AutoCloseable {
             List<PromptJob.PictureRef> refs = ready.stream()
                     .map(picture -> new PromptJob.PictureRef(picture.key(), true))
                     .toList();
-            PromptJob job = new PromptJob(envelope, turns, refs, sampling);
+            PromptJob job = new PromptJob(envelope, turns, templateArguments, refs, sampling);
             decoder.start(new ReadyPrompt(job, ready, 1, List.of(), times), answer);
         } catch (VlmException e) {
             answer.failed(e);
@@ -149,6 +158,11 @@ public final class Whole implements AutoCloseable {
             this.layout = layout;
             rows = ByteBuffer.allocateDirect(layout.embeddingRows() * hidden * Float.BYTES)
                     .order(ByteOrder.LITTLE_ENDIAN);
+        }
+
+        @Override
+        public boolean putBack(PictureLayout layout, int index, int firstRow, int rows, Tile tile) {
+            return false;
         }
 
         @Override
@@ -198,8 +212,9 @@ public final class Whole implements AutoCloseable {
                 String text,
                 AnswerEvent.Usage usage,
                 StageTimes times,
-                List<PictureLayout> pictures) {
-            end(new AnswerEvent.Finished(requestId, 1, INSTANCE, reason, text, usage, times, pictures));
+                List<PictureLayout> pictures,
+                List<Region> regions) {
+            end(new AnswerEvent.Finished(requestId, 1, INSTANCE, reason, text, usage, times, pictures, regions));
         }
 
         @Override

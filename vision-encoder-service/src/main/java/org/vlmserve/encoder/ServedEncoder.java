@@ -10,9 +10,11 @@ import org.vlmserve.messaging.JobQueue;
 import org.vlmserve.messaging.Road;
 import org.vlmserve.onnx.EngineOptions;
 import org.vlmserve.onnx.OnnxModel;
-import org.vlmserve.protocol.ImageJob;
+import org.vlmserve.protocol.EncoderJob;
 import org.vlmserve.protocol.InstanceStatus;
 import org.vlmserve.protocol.ModelRef;
+import org.vlmserve.protocol.PlanJob;
+import org.vlmserve.protocol.Stage;
 import org.vlmserve.stage.ServedStage;
 
 /** A bundle's vision encoder on the road. */
@@ -40,7 +42,8 @@ final class ServedEncoder implements ServedStage {
         OnnxModel graph = OnnxModel.load(bundle.encoderGraph(), engine);
         VisionEncoderStage stage = new VisionEncoderStage(
                 ref,
-                content -> PictureDecoder.decode(content, settings.maxSourcePixels()),
+                file -> PictureDecoder.decode(file, settings.maxSourcePixels()),
+                settings.maxSourcePixels(),
                 families.familyOf(bundle).preprocessor(bundle),
                 graph::run,
                 bundle.manifest(),
@@ -60,7 +63,10 @@ final class ServedEncoder implements ServedStage {
 
     @Override
     public Work open(Road road) {
-        JobQueue<ImageJob> queue = road.encodeImages(stage.model(), workers, new ImageJobHandler(stage));
+        EncoderJobHandler handler =
+                new EncoderJobHandler(stage, () -> road.status().capacity(Stage.VISION_ENCODER, stage.model()) > 1);
+        JobQueue<EncoderJob> queue = road.encodeImages(stage.model(), workers, handler);
+        JobQueue<PlanJob> plans = road.planPictures(stage.model(), stage::plan);
         return new Work() {
             @Override
             public InstanceStatus.ServedModel status() {
@@ -76,6 +82,7 @@ final class ServedEncoder implements ServedStage {
 
             @Override
             public void close(Duration grace) {
+                plans.close(Duration.ZERO);
                 queue.close(grace);
             }
         };

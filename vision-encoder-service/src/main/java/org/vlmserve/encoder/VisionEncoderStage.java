@@ -4,6 +4,7 @@ import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Timer;
 import java.time.Duration;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
@@ -14,12 +15,16 @@ import org.vlmserve.families.preprocess.PicturePreprocessor;
 import org.vlmserve.families.preprocess.RgbPicture;
 import org.vlmserve.families.preprocess.Tile;
 import org.vlmserve.protocol.ImageJob;
+import org.vlmserve.protocol.Medium;
 import org.vlmserve.protocol.ModelRef;
+import org.vlmserve.protocol.PictureFiles;
 import org.vlmserve.protocol.PictureLayout;
 import org.vlmserve.protocol.PictureSource;
 import org.vlmserve.protocol.PixelLimits;
+import org.vlmserve.protocol.PlanJob;
 import org.vlmserve.protocol.ProtocolLimits;
 import org.vlmserve.protocol.StageTimes;
+import org.vlmserve.protocol.TileJob;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 import org.vlmserve.protocol.tensor.Tensor;
@@ -35,6 +40,7 @@ public final class VisionEncoderStage {
 
     private final ModelRef ref;
     private final Function<byte[], RgbPicture> reader;
+    private final long maxSourcePixels;
     private final PicturePreprocessor preprocessor;
     private final UnaryOperator<Map<String, Tensor>> graph;
     private final int width;
@@ -45,30 +51,33 @@ public final class VisionEncoderStage {
 
     /**
      * @param reader decodes a picture file, refusing those that are no pictures or have too many pixels
+     * @param maxSourcePixels how many are too many, for a plan of a size alone
      * @param graph runs the encoder graph once: inputs as {@link PicturePreprocessor#encoderInputs} gives them, output
      *     {@code features} [N, E]
      */
     public VisionEncoderStage(
             ModelRef ref,
             Function<byte[], RgbPicture> reader,
+            long maxSourcePixels,
             PicturePreprocessor preprocessor,
             UnaryOperator<Map<String, Tensor>> graph,
             BundleManifest manifest,
             MeterRegistry meters) {
         this.ref = ref;
         this.reader = reader;
+        this.maxSourcePixels = maxSourcePixels;
         this.preprocessor = preprocessor;
         this.graph = graph;
         width = manifest.encoder().featureWidth();
         rowGroup = manifest.projector().rowGroup();
         String[] tags = {"model", ref.model(), "revision", ref.revision()};
         decodeTime = Timer.builder("vlm.encoder.picture.decode")
-                .description("decoding, resizing and cutting a picture into patches")
+                .description("decoding and resizing a picture, and cutting it into tiles")
                 .tags(tags)
                 .publishPercentileHistogram()
                 .register(meters);
         encodeTime = Timer.builder("vlm.encoder.encode")
-                .description("the vision encoder on one picture")
+                .description("one run of the vision encoder: a picture, or a tile of one")
                 .tags(tags)
                 .publishPercentileHistogram()
                 .register(meters);
@@ -91,47 +100,138 @@ public final class VisionEncoderStage {
     }
 
     /**
+     * The layout of a picture, without encoding it. Files are read in full: what can be planned can be read.
+     *
+     * @throws VlmException {@code PICTURE_UNREADABLE} and the like for the caller's mistakes
+     */
+    public PictureLayout plan(PlanJob job) {
+        PictureSource source = switch (job.subject()) {
+            case PictureSource given -> given;
+            case PictureFiles content -> source(content.medium(), read(content));
+        };
+        checkSize(source);
+        return preprocessor.plan(source, job.limits());
+    }
+
+    /** Of the files' decoders, whom a size alone does not pass. */
+    private void checkSize(PictureSource source) {
+        long pixels = (long) source.width() * source.height();
+        if (source.width() < 1 || source.height() < 1 || source.frames() < 1) {
+            throw new VlmException(
+                    ErrorCode.INVALID_REQUEST,
+                    "the picture is " + source.width() + "×" + source.height() + " in " + source.frames()
+                            + " frames, expected at least 1 of each");
+        }
+        if (pixels > maxSourcePixels) {
+            throw new VlmException(
+                    ErrorCode.PICTURE_TOO_MANY_PIXELS,
+                    "the picture is " + source.width() + "×" + source.height() + ", " + pixels + " pixels; at most "
+                            + maxSourcePixels + " are accepted, send it smaller");
+        }
+    }
+
+    /** The frames of a picture or video: one of a picture. */
+    private List<RgbPicture> read(PictureFiles content) {
+        if (content.medium() == Medium.VIDEO) {
+            throw new VlmException(ErrorCode.PICTURE_TYPE_UNSUPPORTED, "videos are not decoded; send pictures");
+        }
+        return content.files().stream().map(reader).toList();
+    }
+
+    private static PictureSource source(Medium medium, List<RgbPicture> frames) {
+        RgbPicture first = frames.getFirst();
+        return new PictureSource(medium, frames.size(), first.width(), first.height());
+    }
+
+    /**
+     * Encodes a picture, or the first tile of one that has several if others take the rest.
+     *
      * @param waited how long the job waited in a queue
      * @throws VlmException {@code PICTURE_UNREADABLE} and the like for the caller's mistakes
      */
     public void encode(ImageJob job, Duration waited, EncoderOutput output) {
         output.checkpoint();
         long begin = System.nanoTime();
-        RgbPicture picture = reader.apply(job.content());
-        PictureLayout layout = preprocessor.plan(PictureSource.still(picture.width(), picture.height()), job.limits());
+        List<RgbPicture> frames = read(job.content());
+        PictureLayout layout = preprocessor.plan(source(job.content().medium(), frames), job.limits());
         output.layout(layout);
-        List<Tile> tiles = preprocessor.tiles(List.of(picture), layout);
+        List<Tile> tiles = preprocessor.tiles(frames, layout);
         Duration decoded = Duration.ofNanos(System.nanoTime() - begin);
-
-        Duration encoded = Duration.ZERO;
-        int firstRow = 0;
-        Tensor first = null;
-        for (int i = 0; i < tiles.size(); i++) {
-            output.checkpoint();
-            long start = System.nanoTime();
-            Map<String, Tensor> input =
-                    preprocessor.encoderInputs(tiles.get(i), layout.grids().get(i));
-            long cut = System.nanoTime();
-            Tensor features = run(input);
-            decoded = decoded.plusNanos(cut - start);
-            encoded = encoded.plusNanos(System.nanoTime() - cut);
-            Tensor head = slice(features, firstRow, layout.featureRows(), output);
-            first = first == null ? head : first;
-            firstRow += features.dim(0);
-        }
         decodeTime.record(decoded);
+
+        int[] firstRows = firstRows(layout);
+        BitSet elsewhere = new BitSet();
+        for (int i = 1; i < tiles.size(); i++) {
+            elsewhere.set(i, output.putBack(layout, i, firstRows[i], rows(firstRows, i), tiles.get(i)));
+        }
+        StageTimes times = StageTimes.ZERO.withQueue(waited).withPictureDecode(decoded);
+        for (int i = elsewhere.nextClearBit(0); i < tiles.size(); i = elsewhere.nextClearBit(i + 1)) {
+            PictureLayout.Grid grid = layout.grids().get(i);
+            encode(tiles.get(i), grid, firstRows[i], rows(firstRows, i), layout.featureRows(), times, output);
+            times = StageTimes.ZERO;
+        }
+    }
+
+    /** Encodes a tile that was put back, by this instance or another. */
+    public void encode(TileJob job, Duration waited, EncoderOutput output) {
+        encode(
+                Tile.of(job.pixels()),
+                job.grid(),
+                job.firstRow(),
+                job.rows(),
+                job.totalRows(),
+                StageTimes.ZERO.withQueue(waited),
+                output);
+    }
+
+    /** Where each tile's rows begin, and the end of the last: tiles share the rows in proportion to their patches. */
+    private int[] firstRows(PictureLayout layout) {
+        List<PictureLayout.Grid> grids = layout.grids();
+        long patches = grids.stream().mapToLong(PictureLayout.Grid::patches).sum();
+        int[] rows = new int[grids.size() + 1];
+        long before = 0;
+        for (int i = 0; i < grids.size(); i++) {
+            before += grids.get(i).patches();
+            rows[i + 1] = (int) (layout.featureRows() * before / patches);
+        }
+        return rows;
+    }
+
+    private static int rows(int[] firstRows, int tile) {
+        return firstRows[tile + 1] - firstRows[tile];
+    }
+
+    /** One run of the encoder, for so many {@code rows} of a picture's {@code totalRows}. */
+    private void encode(
+            Tile tile,
+            PictureLayout.Grid grid,
+            int firstRow,
+            int rows,
+            int totalRows,
+            StageTimes before,
+            EncoderOutput output) {
+        output.checkpoint();
+        long start = System.nanoTime();
+        Map<String, Tensor> input = preprocessor.encoderInputs(tile, grid);
+        long cut = System.nanoTime();
+        Tensor features = run(input);
+        Duration encoded = Duration.ofNanos(System.nanoTime() - cut);
         encodeTime.record(encoded);
-        patches.increment(firstRow);
-        if (first == null || firstRow != layout.featureRows()) {
+        patches.increment(grid.patches());
+        if (features.dim(0) != rows) {
             throw new VlmException(
                     ErrorCode.INTERNAL,
-                    "the encoder of " + ref.model() + " gave " + firstRow + " rows, its layout says "
-                            + layout.featureRows());
+                    "the encoder of " + ref.model() + " gave " + features.dim(0) + " rows for " + grid
+                            + ", the picture's layout says " + rows);
         }
-        // the first slice comes last: it carries the times of all
-        StageTimes times =
-                StageTimes.ZERO.withQueue(waited).withPictureDecode(decoded).withEncode(encoded);
-        output.features(0, layout.featureRows(), first, times);
+        StageTimes times = before.plus(
+                StageTimes.ZERO.withPictureDecode(Duration.ofNanos(cut - start)).withEncode(encoded));
+        int groups = ProtocolLimits.MAX_SLICE_BYTES / (width * Float.BYTES * rowGroup);
+        int most = Math.max(1, groups) * rowGroup;
+        for (int from = 0; from < features.dim(0); from += most) {
+            Tensor slice = features.rows(from, Math.min(from + most, features.dim(0)));
+            output.features(firstRow + from, totalRows, slice, from == 0 ? times : StageTimes.ZERO);
+        }
     }
 
     private Tensor run(Map<String, Tensor> input) {
@@ -147,18 +247,5 @@ public final class VisionEncoderStage {
                             + " rows of " + width);
         }
         return features;
-    }
-
-    /** Sends all slices of one grid's features but the picture's first, and returns the grid's first. */
-    private Tensor slice(Tensor features, int firstRow, int totalRows, EncoderOutput output) {
-        int groups = ProtocolLimits.MAX_SLICE_BYTES / (width * Float.BYTES * rowGroup);
-        int most = Math.max(1, groups) * rowGroup;
-        int rows = features.dim(0);
-        Tensor head = features.rows(0, Math.min(most, rows));
-        for (int from = firstRow == 0 ? most : 0; from < rows; from += most) {
-            Tensor slice = features.rows(from, Math.min(from + most, rows));
-            output.features(firstRow + from, totalRows, slice, StageTimes.ZERO);
-        }
-        return head;
     }
 }

@@ -16,17 +16,21 @@ import org.vlmserve.families.preprocess.PicturePreprocessor;
 import org.vlmserve.families.preprocess.RgbPicture;
 import org.vlmserve.families.preprocess.Tile;
 import org.vlmserve.messaging.JobContext;
+import org.vlmserve.protocol.EncoderJob;
 import org.vlmserve.protocol.Envelope;
 import org.vlmserve.protocol.FeatureSlice;
 import org.vlmserve.protocol.ImageJob;
 import org.vlmserve.protocol.LayoutReady;
 import org.vlmserve.protocol.ModelRef;
+import org.vlmserve.protocol.PictureFiles;
 import org.vlmserve.protocol.PictureKey;
 import org.vlmserve.protocol.PictureLayout;
 import org.vlmserve.protocol.PictureSource;
 import org.vlmserve.protocol.PixelLimits;
+import org.vlmserve.protocol.PlanJob;
 import org.vlmserve.protocol.ProtocolLimits;
 import org.vlmserve.protocol.StageTimes;
+import org.vlmserve.protocol.TileJob;
 import org.vlmserve.protocol.WireMessage;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
@@ -40,6 +44,8 @@ class VisionEncoderStageTest {
     private static final ModelRef MODEL = new ModelRef("fake", "0123456789ab");
     private static final int WIDTH = 1000;
     private static final int GROUP = 4;
+
+    private static final long MAX_PIXELS = 1_000_000;
 
     private final List<String> order = new ArrayList<>();
 
@@ -106,6 +112,7 @@ class VisionEncoderStageTest {
         return new VisionEncoderStage(
                 MODEL,
                 content -> new RgbPicture(content[0], content[1] * 8, new byte[3 * content[0] * content[1] * 8]),
+                MAX_PIXELS,
                 preprocessor,
                 graph,
                 manifest(),
@@ -113,19 +120,23 @@ class VisionEncoderStageTest {
     }
 
     private static ImageJob job(int grids, int rowsOfEight) {
-        byte[] content = {(byte) grids, (byte) rowsOfEight};
+        PictureFiles content = PictureFiles.still(new byte[] {(byte) grids, (byte) rowsOfEight});
         Envelope envelope =
                 new Envelope("request", MODEL, "tenant", 0, Instant.EPOCH, Instant.EPOCH.plusSeconds(60), "");
         PictureKey key = PictureKey.of("tenant", MODEL, PixelLimits.NONE, content);
         return new ImageJob(envelope, key, PixelLimits.NONE, content);
     }
 
+    private EncoderJobHandler handler(boolean others) {
+        return new EncoderJobHandler(stage(this::encode), () -> others);
+    }
+
     private final class Context implements JobContext {
-        private final ImageJob job;
+        private final EncoderJob job;
         private final List<WireMessage> published = new ArrayList<>();
         private int checkpointsLeft = Integer.MAX_VALUE;
 
-        Context(ImageJob job) {
+        Context(EncoderJob job) {
             this.job = job;
         }
 
@@ -144,7 +155,12 @@ class VisionEncoderStageTest {
 
         @Override
         public void publish(WireMessage output) {
-            order.add(output instanceof LayoutReady ? "layout" : "slice");
+            order.add(
+                    switch (output) {
+                        case LayoutReady layout -> "layout";
+                        case TileJob tile -> "tile";
+                        default -> "slice";
+                    });
             published.add(output);
         }
 
@@ -163,7 +179,7 @@ class VisionEncoderStageTest {
 
     private Context run(int grids, int rowsOfEight) {
         Context context = new Context(job(grids, rowsOfEight));
-        new ImageJobHandler(stage(this::encode)).handle(context.job, context);
+        handler(false).handle(context.job, context);
         return context;
     }
 
@@ -172,7 +188,7 @@ class VisionEncoderStageTest {
         Context context = run(2, 1);
         assertThat(order)
                 .containsExactly(
-                        "checkpoint", "layout", "checkpoint", "encode", "checkpoint", "encode", "slice", "slice");
+                        "checkpoint", "layout", "checkpoint", "encode", "slice", "checkpoint", "encode", "slice");
         LayoutReady ready = (LayoutReady) context.published.getFirst();
         assertThat(ready.picture()).isEqualTo(context.job.picture());
         assertThat(ready.layout().featureRows()).isEqualTo(16);
@@ -202,7 +218,58 @@ class VisionEncoderStageTest {
     }
 
     @Test
-    void onlyTheFirstRowsSliceCarriesTimes() {
+    void tilesAreForOthersIfThereAreAny() {
+        Context context = new Context(job(3, 5));
+        handler(true).handle(context.job, context);
+        assertThat(order).containsExactly("checkpoint", "layout", "tile", "tile", "checkpoint", "encode", "slice");
+        List<Context> tiles = context.published.stream()
+                .filter(TileJob.class::isInstance)
+                .map(tile -> new Context((TileJob) tile))
+                .toList();
+        List<FeatureSlice> slices = new ArrayList<>(context.slices());
+        for (Context tile : tiles.reversed()) {
+            assertThat(tile.job.picture()).isEqualTo(context.job.picture());
+            handler(true).handle(tile.job, tile);
+            slices.addAll(tile.slices());
+            assertThat(tile.slices().getFirst().times().queue()).isEqualTo(Duration.ofMillis(42));
+            assertThat(tile.slices().getFirst().times().encode()).isPositive();
+        }
+        assertThat(slices).extracting(FeatureSlice::firstRow).containsExactly(0, 80, 40);
+        assertThat(slices).extracting(FeatureSlice::totalRows).containsOnly(120);
+        List<FeatureSlice> alone = run(3, 5).slices();
+        for (FeatureSlice slice : slices) {
+            assertThat(alone).anySatisfy(same -> {
+                assertThat(same.firstRow()).isEqualTo(slice.firstRow());
+                assertThat(same.rows()).isEqualTo(slice.rows());
+            });
+        }
+    }
+
+    @Test
+    void aPlanIsTheLayoutThatEncodingWouldHave() {
+        VisionEncoderStage stage = stage(this::encode);
+        ImageJob job = job(3, 2);
+        LayoutReady ready = (LayoutReady) run(3, 2).published.getFirst();
+        order.clear();
+        assertThat(stage.plan(new PlanJob(job.envelope(), 0, PixelLimits.NONE, job.content())))
+                .isEqualTo(ready.layout());
+        assertThat(stage.plan(new PlanJob(job.envelope(), 0, PixelLimits.NONE, PictureSource.still(3, 16))))
+                .isEqualTo(ready.layout());
+        assertThat(order).isEmpty();
+        assertThatThrownBy(() ->
+                        stage.plan(new PlanJob(job.envelope(), 0, PixelLimits.NONE, PictureSource.still(1000, 1001))))
+                .isInstanceOfSatisfying(
+                        VlmException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.PICTURE_TOO_MANY_PIXELS))
+                .hasMessageContaining("1001000")
+                .hasMessageContaining("" + MAX_PIXELS);
+        assertThatThrownBy(
+                        () -> stage.plan(new PlanJob(job.envelope(), 0, PixelLimits.NONE, PictureSource.still(0, 5))))
+                .isInstanceOfSatisfying(
+                        VlmException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.INVALID_REQUEST));
+    }
+
+    @Test
+    void onlyTheFirstSliceOfARunCarriesTimes() {
         Context context = run(2, 60);
         assertThat(context.slices()).hasSizeGreaterThan(2).allSatisfy(slice -> {
             if (slice.firstRow() == 0) {
@@ -210,6 +277,9 @@ class VisionEncoderStageTest {
                 assertThat(slice.times().pictureDecode()).isPositive();
                 assertThat(slice.times().encode()).isPositive();
                 assertThat(slice.times().project()).isZero();
+            } else if (slice.firstRow() == 480) {
+                assertThat(slice.times().queue()).isZero();
+                assertThat(slice.times().encode()).isPositive();
             } else {
                 assertThat(slice.times()).isEqualTo(StageTimes.ZERO);
             }
@@ -217,15 +287,15 @@ class VisionEncoderStageTest {
     }
 
     @Test
-    void aCancelledPictureIsNotEncoded() {
+    void aCancelledPictureIsNotEncodedFurther() {
         for (int allowed = 0; allowed < 3; allowed++) {
             order.clear();
             Context context = new Context(job(2, 1));
             context.checkpointsLeft = allowed;
-            assertThatThrownBy(() -> new ImageJobHandler(stage(this::encode)).handle(context.job, context))
+            assertThatThrownBy(() -> handler(false).handle(context.job, context))
                     .isInstanceOf(VlmException.class);
             assertThat(order.stream().filter("encode"::equals)).hasSize(Math.max(0, allowed - 1));
-            assertThat(context.slices()).isEmpty();
+            assertThat(context.slices()).hasSize(Math.max(0, allowed - 1));
         }
     }
 
@@ -233,13 +303,13 @@ class VisionEncoderStageTest {
     void aGraphOfAnotherModelIsADefect() {
         VisionEncoderStage stage = stage(input -> Map.of("features", Tensor.ofFloats(new float[8 * 7], 8, 7)));
         Context context = new Context(job(1, 1));
-        assertThatThrownBy(() -> new ImageJobHandler(stage).handle(context.job, context))
+        assertThatThrownBy(() -> new EncoderJobHandler(stage, () -> false).handle(context.job, context))
                 .isInstanceOfSatisfying(
                         VlmException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.INTERNAL))
                 .hasMessageContaining("F32[8, 7]")
                 .hasMessageContaining("rows of 1000");
         VisionEncoderStage short8 = stage(input -> Map.of("features", Tensor.ofFloats(new float[4 * WIDTH], 4, WIDTH)));
-        assertThatThrownBy(() -> new ImageJobHandler(short8).handle(context.job, context))
+        assertThatThrownBy(() -> new EncoderJobHandler(short8, () -> false).handle(context.job, context))
                 .hasMessageContaining("gave 4 rows")
                 .hasMessageContaining("8");
     }

@@ -12,6 +12,7 @@ import org.vlmserve.protocol.AnswerEvent;
  *       next; an index that was there already is dropped.
  *   <li>{@code Failed} counts in the name of the present claim, or with a higher attempt: a decoder that ends a request
  *       without having begun it needs no claim.
+ *   <li>{@code Released} counts in the name of the present claim, which it ends.
  *   <li>What follows the end is dropped.
  * </ol>
  */
@@ -29,6 +30,7 @@ final class AnswerLog {
 
     private int attempt;
     private String instance = "";
+    private int releases;
     private int next;
     private boolean ended;
 
@@ -68,6 +70,18 @@ final class AnswerLog {
                 // Claims nothing and voids nothing: a picture is lacking before a first attempt or before a later one.
                 return Verdict.COUNTS;
             }
+            case AnswerEvent.Released released -> {
+                if (!present) {
+                    return Verdict.VOID;
+                }
+                instance = "";
+                releases++;
+                return Verdict.COUNTS;
+            }
+            case AnswerEvent.Planned planned -> {
+                // Not of a prompt: nobody claims a plan.
+                return Verdict.COUNTS;
+            }
         }
     }
 
@@ -76,7 +90,12 @@ final class AnswerLog {
         return attempt;
     }
 
-    /** Who claimed it; empty before the first claim. */
+    /** How many of the attempts were given up in good order, and so did not fail. */
+    int releases() {
+        return releases;
+    }
+
+    /** Who holds it; empty before the first claim and after one that was released. */
     String instance() {
         return instance;
     }

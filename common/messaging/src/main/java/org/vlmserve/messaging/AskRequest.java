@@ -3,6 +3,7 @@ package org.vlmserve.messaging;
 import java.time.Instant;
 import java.util.List;
 import org.vlmserve.protocol.ChatTurn;
+import org.vlmserve.protocol.PictureFiles;
 import org.vlmserve.protocol.PixelLimits;
 import org.vlmserve.protocol.Sampling;
 
@@ -11,7 +12,8 @@ import org.vlmserve.protocol.Sampling;
  *
  * @param requestId unique
  * @param model the name, without revision
- * @param pictures file bytes with the caller's limits; {@link ChatTurn.Picture} parts index this list
+ * @param templateArguments further names for the chat template, a JSON object
+ * @param pictures pictures and videos with the caller's limits; {@link ChatTurn.Visual} parts index this list
  * @param traceParent W3C trace context, or the empty string
  */
 public record AskRequest(
@@ -20,6 +22,7 @@ public record AskRequest(
         String tenant,
         Instant deadline,
         List<ChatTurn> turns,
+        String templateArguments,
         List<PictureInput> pictures,
         Sampling sampling,
         String traceParent) {
@@ -29,5 +32,5 @@ public record AskRequest(
         pictures = List.copyOf(pictures);
     }
 
-    public record PictureInput(byte[] content, PixelLimits limits) {}
+    public record PictureInput(PictureFiles content, PixelLimits limits) {}
 }

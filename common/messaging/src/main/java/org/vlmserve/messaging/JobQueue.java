@@ -17,6 +17,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BiFunction;
 import java.util.function.Function;
 import org.apache.kafka.clients.consumer.AcknowledgeType;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -27,6 +28,7 @@ import org.apache.kafka.common.errors.WakeupException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.vlmserve.protocol.AnswerEvent;
 import org.vlmserve.protocol.Envelope;
 import org.vlmserve.protocol.PictureFailed;
 import org.vlmserve.protocol.PictureKey;
@@ -43,15 +45,18 @@ import org.vlmserve.protocol.error.VlmException;
  * <table>
  * <caption>How a job ends</caption>
  * <tr><td>the handler returns</td><td>accepted once all outputs are acknowledged</td></tr>
- * <tr><td>the handler throws {@link VlmException}</td><td>{@link PictureFailed}, then accepted</td></tr>
+ * <tr><td>the handler throws {@link VlmException}</td><td>the caller is told, then accepted</td></tr>
  * <tr><td>any other throwable, or an output that Kafka refuses</td><td>released for another try</td></tr>
  * <tr><td>the process dies</td><td>the broker releases it</td></tr>
- * <tr><td>delivered more than {@link RoadConfig#maxDeliveries()} times</td><td>not computed: {@code PictureFailed(POISONED)}
+ * <tr><td>delivered more than {@link RoadConfig#maxDeliveries()} times</td><td>not computed: the caller is told {@code POISONED},
  *     and a dead letter, then accepted</td></tr>
- * <tr><td>cancelled or past its deadline</td><td>not computed or given up: {@code PictureFailed}, then accepted</td></tr>
+ * <tr><td>cancelled or past its deadline</td><td>not computed or given up: the caller is told, then accepted</td></tr>
  * <tr><td>bytes that cannot be decoded</td><td>a dead letter, then accepted</td></tr>
- * <tr><td>{@link #close}</td><td>finished within the grace, or released</td></tr>
+ * <tr><td>{@link #close}</td><td>finished within the grace, or put back</td></tr>
  * </table>
+ *
+ * <p>The caller is told by {@link PictureFailed}, or of a plan by {@link org.vlmserve.protocol.AnswerEvent.Failed}. A job that is
+ * put back is a new record: Kafka counts a release as a delivery, and a fleet that restarts would poison its longest jobs.
  *
  * <p>Delivery is at least once: a crash between the outputs and the acceptance repeats the job, and the join in front of the
  * decoder drops the duplicates. Deadlines are compared with this host's clock.
@@ -62,9 +67,24 @@ public final class JobQueue<J extends WireMessage> implements AutoCloseable {
     private static final Duration POLL = Duration.ofMillis(500);
     private static final Duration TICK = Duration.ofMillis(100);
 
-    /** What a queue needs to know of its jobs. */
+    /**
+     * What a queue needs to know of its jobs.
+     *
+     * @param failed how a job's caller is told that nothing comes of it
+     */
     record Kind<J extends WireMessage>(
-            Class<J> type, Function<J, Envelope> envelope, Function<J, PictureKey> picture) {}
+            Class<J> type, Function<J, Envelope> envelope, BiFunction<J, VlmException, WireMessage> failed) {
+
+        /** Jobs that a picture is made of. */
+        static <J extends WireMessage> Kind<J> ofPictures(
+                Class<J> type, Function<J, Envelope> envelope, Function<J, PictureKey> picture) {
+            return new Kind<>(
+                    type,
+                    envelope,
+                    (job, error) -> new PictureFailed(
+                            envelope.apply(job), picture.apply(job), error.code(), String.valueOf(error.getMessage())));
+        }
+    }
 
     private final RoadConfig config;
     private final RoadProducer producer;
@@ -204,14 +224,26 @@ public final class JobQueue<J extends WireMessage> implements AutoCloseable {
                 if (first && !closing) {
                     process(record);
                 } else {
-                    settle(record, Settle.RELEASE);
+                    putBack(record, failedBefore(record));
                 }
                 first = false;
             }
         }
 
+        /** Deliveries that came to nothing before this one. */
+        private int failedBefore(ConsumerRecord<?, ?> record) {
+            return Records.failedDeliveries(record) + record.deliveryCount().orElse((short) 1) - 1;
+        }
+
+        /** Gives a job back that this worker does not do, which is nobody's failure. */
+        private void putBack(ConsumerRecord<String, byte[]> record, int failedDeliveries) {
+            log.info("{}-{} offset {} is put back", topic, record.partition(), record.offset());
+            count("vlm.jobs.putback", Tags.empty());
+            settleAfter(producer.putBack(record, failedDeliveries), record);
+        }
+
         private void process(ConsumerRecord<String, byte[]> record) {
-            int delivery = record.deliveryCount().orElse((short) 1);
+            int delivery = failedBefore(record) + 1;
             if (delivery > 1) {
                 count("vlm.jobs.redelivered", Tags.empty());
             }
@@ -233,7 +265,7 @@ public final class JobQueue<J extends WireMessage> implements AutoCloseable {
                 count("vlm.jobs.poisoned", Tags.empty());
                 VlmException poisoned = new VlmException(
                         ErrorCode.POISONED,
-                        "the picture's job was delivered " + (delivery - 1) + " times to " + Topics.kind(topic)
+                        "a job of the request was delivered " + (delivery - 1) + " times to " + Topics.kind(topic)
                                 + " workers and none of them finished it");
                 settleAfter(
                         CompletableFuture.allOf(
@@ -293,10 +325,9 @@ public final class JobQueue<J extends WireMessage> implements AutoCloseable {
                     locked = false;
                 }
                 if (closing && System.nanoTime() - giveUpNanos > 0) {
-                    log.info("{}-{} offset {} is handed back", topic, record.partition(), record.offset());
                     context.settled = true;
                     if (locked) {
-                        settle(record, Settle.RELEASE);
+                        putBack(record, delivery - 1);
                     }
                     return;
                 }
@@ -347,11 +378,7 @@ public final class JobQueue<J extends WireMessage> implements AutoCloseable {
 
         private CompletableFuture<?> fail(J job, VlmException error) {
             count("vlm.jobs.failed", Tags.of("code", error.code().wireName()));
-            return producer.send(new PictureFailed(
-                    kind.envelope.apply(job),
-                    kind.picture.apply(job),
-                    error.code(),
-                    String.valueOf(error.getMessage())));
+            return send(kind.envelope.apply(job), kind.failed.apply(job, error));
         }
 
         /** Accepts once {@code told} is acknowledged; if it never is, the job goes back and is told again later. */
@@ -430,7 +457,7 @@ public final class JobQueue<J extends WireMessage> implements AutoCloseable {
                     if (record.partition() == held.partition() && record.offset() == held.offset()) {
                         back = true;
                     } else {
-                        settle(record, Settle.RELEASE);
+                        putBack(record, failedBefore(record));
                     }
                 }
                 if (back) {
@@ -440,6 +467,13 @@ public final class JobQueue<J extends WireMessage> implements AutoCloseable {
             log.warn("{}-{} offset {}: the renewed record did not return", topic, held.partition(), held.offset());
             return false;
         }
+    }
+
+    /** An answer's topic is its request's. */
+    private CompletableFuture<?> send(Envelope envelope, WireMessage message) {
+        return message instanceof AnswerEvent event
+                ? producer.answer(envelope.model(), envelope.route(), event)
+                : producer.send(message);
     }
 
     private static VlmException cancelled(Envelope envelope) {
@@ -484,7 +518,7 @@ public final class JobQueue<J extends WireMessage> implements AutoCloseable {
 
         @Override
         public synchronized void publish(WireMessage output) {
-            outputs.add(producer.send(output));
+            outputs.add(send(envelope, output));
             Counter.builder("vlm.jobs.outputs").tags(tags).register(metrics).increment();
         }
 

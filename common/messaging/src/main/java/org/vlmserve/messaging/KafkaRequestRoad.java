@@ -10,7 +10,9 @@ import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
+import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -40,10 +42,14 @@ import org.vlmserve.protocol.ImageJob;
 import org.vlmserve.protocol.InstanceStatus;
 import org.vlmserve.protocol.InstanceStatus.ServedModel;
 import org.vlmserve.protocol.ModelRef;
+import org.vlmserve.protocol.PictureFiles;
 import org.vlmserve.protocol.PictureKey;
+import org.vlmserve.protocol.PictureLayout;
+import org.vlmserve.protocol.PlanJob;
 import org.vlmserve.protocol.PromptJob;
 import org.vlmserve.protocol.ProtocolLimits;
 import org.vlmserve.protocol.Stage;
+import org.vlmserve.protocol.WireMessage;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 
@@ -111,25 +117,11 @@ public final class KafkaRequestRoad implements RequestRoad {
 
     @Override
     public Answer submit(AskRequest ask, AnswerListener listener) {
-        if (!Instant.now().isBefore(ask.deadline())) {
-            throw new VlmException(
-                    ErrorCode.DEADLINE_EXCEEDED,
-                    "request " + ask.requestId() + " had to be answered by " + ask.deadline());
-        }
-        Throwable broken = failure;
-        if (broken != null) {
-            throw new VlmException(ErrorCode.INTERNAL, "this gateway no longer reads answers", broken);
-        }
         for (int i = 0; i < ask.pictures().size(); i++) {
-            int size = ask.pictures().get(i).content().length;
-            if (size > ProtocolLimits.MAX_PICTURE_BYTES) {
-                throw new VlmException(
-                        ErrorCode.PICTURE_TOO_LARGE,
-                        "picture " + i + " has " + size + " bytes, at most " + ProtocolLimits.MAX_PICTURE_BYTES
-                                + " are taken; send a smaller or more strongly compressed file");
-            }
+            checkSize(i, ask.pictures().get(i).content());
         }
-        ModelRef model = awaitServing(ask);
+        Set<Stage> needed = ask.pictures().isEmpty() ? EnumSet.of(Stage.DECODER) : EnumSet.allOf(Stage.class);
+        ModelRef model = awaitServing(ask.requestId(), ask.model(), ask.deadline(), needed);
         List<PictureKey> keys = ask.pictures().stream()
                 .map(picture -> PictureKey.of(ask.tenant(), model, picture.limits(), picture.content()))
                 .toList();
@@ -158,62 +150,95 @@ public final class KafkaRequestRoad implements RequestRoad {
         PromptJob prompt = new PromptJob(
                 envelope,
                 ask.turns(),
+                ask.templateArguments(),
                 keys.stream()
                         .map(key -> new PromptJob.PictureRef(key, !held.contains(key)))
                         .toList(),
                 ask.sampling());
 
-        Request request = new Request(envelope, pictures, listener);
-        if (requests.putIfAbsent(ask.requestId(), request) != null) {
-            throw new VlmException(ErrorCode.INVALID_REQUEST, "request id " + ask.requestId() + " is in use");
+        PromptRequest request = new PromptRequest(envelope, pictures, listener);
+        // The prompt goes first: a decoder that takes the route over re-reads pictures from the prompt's time.
+        List<WireMessage> messages = new ArrayList<>(List.of(prompt));
+        pictures.values().stream()
+                .filter(picture -> !held.contains(picture.picture()))
+                .forEach(messages::add);
+        produce(request, messages);
+        pictures.keySet().forEach(key -> trust(new SentTo(model, route, key)));
+        return request;
+    }
+
+    @Override
+    public CompletableFuture<List<PictureLayout>> plan(PlanRequest ask) {
+        for (int i = 0; i < ask.pictures().size(); i++) {
+            if (ask.pictures().get(i).subject() instanceof PictureFiles content) {
+                checkSize(i, content);
+            }
+        }
+        ModelRef model = awaitServing(ask.requestId(), ask.model(), ask.deadline(), EnumSet.of(Stage.VISION_ENCODER));
+        // Any partition of the answers will do: gateways read all of them.
+        int route = Math.floorMod(ask.requestId().hashCode(), follow(model, ask.deadline()));
+        Envelope envelope = new Envelope(
+                ask.requestId(), model, ask.tenant(), route, Instant.now(), ask.deadline(), ask.traceParent());
+        List<WireMessage> jobs = new ArrayList<>();
+        for (int i = 0; i < ask.pictures().size(); i++) {
+            PlanRequest.PlanInput picture = ask.pictures().get(i);
+            jobs.add(new PlanJob(envelope, i, picture.limits(), picture.subject()));
+        }
+        PlannedRequest request = new PlannedRequest(envelope, jobs.size());
+        produce(request, jobs);
+        return request.layouts;
+    }
+
+    private static void checkSize(int index, PictureFiles content) {
+        if (content.size() > ProtocolLimits.MAX_PICTURE_BYTES) {
+            throw new VlmException(
+                    ErrorCode.PICTURE_TOO_LARGE,
+                    "picture " + index + " has " + content.size() + " bytes, at most "
+                            + ProtocolLimits.MAX_PICTURE_BYTES
+                            + " are taken; send a smaller or more strongly compressed file");
+        }
+    }
+
+    /** Sends what a request consists of, in order, and waits until Kafka has all of it. */
+    private void produce(Request request, List<WireMessage> messages) {
+        String id = request.requestId();
+        Instant deadline = request.envelope.deadline();
+        if (requests.putIfAbsent(id, request) != null) {
+            throw new VlmException(ErrorCode.INVALID_REQUEST, "request id " + id + " is in use");
         }
         try {
-            List<CompletableFuture<?>> produced = new ArrayList<>();
-            // The prompt goes first: a decoder that takes the route over re-reads pictures from the prompt's time.
-            produced.add(producer.send(prompt));
-            for (ImageJob picture : pictures.values()) {
-                if (!held.contains(picture.picture())) {
-                    produced.add(producer.send(picture));
-                }
-            }
-            CompletableFuture.allOf(produced.toArray(CompletableFuture[]::new))
-                    .get(
-                            Math.max(
-                                    1,
-                                    Duration.between(Instant.now(), ask.deadline())
-                                            .toMillis()),
-                            TimeUnit.MILLISECONDS);
+            CompletableFuture.allOf(messages.stream().map(producer::send).toArray(CompletableFuture[]::new))
+                    .get(Math.max(1, Duration.between(Instant.now(), deadline).toMillis()), TimeUnit.MILLISECONDS);
         } catch (ExecutionException e) {
             request.cancel();
-            throw refused(ask, e);
+            throw refused(id, e);
         } catch (TimeoutException e) {
             request.cancel();
             throw new VlmException(
                     ErrorCode.DEADLINE_EXCEEDED,
-                    "request " + ask.requestId() + " had to be answered by " + ask.deadline()
-                            + ", and Kafka has not acknowledged it yet",
+                    "request " + id + " had to be answered by " + deadline + ", and Kafka has not acknowledged it yet",
                     e);
         } catch (InterruptedException e) {
             request.cancel();
             Thread.currentThread().interrupt();
-            throw new VlmException(ErrorCode.CANCELLED, "request " + ask.requestId() + " was interrupted", e);
+            throw new VlmException(ErrorCode.CANCELLED, "request " + id + " was interrupted", e);
         }
-        pictures.keySet().forEach(key -> trust(new SentTo(model, route, key)));
-        count("vlm.requests.submitted", Tags.of("model", model.model()));
-        return request;
+        count(
+                "vlm.requests.submitted",
+                Tags.of("model", request.envelope.model().model()));
     }
 
-    private static VlmException refused(AskRequest ask, ExecutionException error) {
+    private static VlmException refused(String requestId, ExecutionException error) {
         Throwable cause = error.getCause() == null ? error : error.getCause();
         if (cause instanceof org.apache.kafka.common.errors.RecordTooLargeException) {
             return new VlmException(
                     ErrorCode.REQUEST_TOO_LARGE,
-                    "request " + ask.requestId() + " is larger than a record may be: " + cause.getMessage(),
+                    "request " + requestId + " is larger than a record may be: " + cause.getMessage(),
                     cause);
         }
         return new VlmException(
                 ErrorCode.STAGE_UNAVAILABLE,
-                "Kafka did not take request " + ask.requestId() + ": " + cause.getMessage() + "; try again later",
+                "Kafka did not take request " + requestId + ": " + cause.getMessage() + "; try again later",
                 cause);
     }
 
@@ -221,30 +246,37 @@ public final class KafkaRequestRoad implements RequestRoad {
      * The revision to ask. A model that was served a moment ago is waited for as long as an instance may be silent: a stage that
      * restarts, or routes on their way from one decoder to another, are no reason to refuse.
      */
-    private ModelRef awaitServing(AskRequest ask) {
+    private ModelRef awaitServing(String requestId, String model, Instant deadline, Set<Stage> needed) {
+        Throwable broken = failure;
+        if (broken != null) {
+            throw new VlmException(ErrorCode.INTERNAL, "this gateway no longer reads answers", broken);
+        }
         Instant end = Instant.now().plus(board.silence());
         while (true) {
-            Optional<ModelRef> serving = board.serving(ask.model());
+            Instant now = Instant.now();
+            if (!now.isBefore(deadline)) {
+                throw new VlmException(
+                        ErrorCode.DEADLINE_EXCEEDED, "request " + requestId + " had to be answered by " + deadline);
+            }
+            Optional<ModelRef> serving = board.serving(model, needed);
             if (serving.isPresent()) {
                 return serving.get();
             }
-            if (!board.everSeen(ask.model())
-                    || Instant.now().isAfter(end)
-                    || Instant.now().isAfter(ask.deadline())) {
-                throw unserved(ask.model());
+            if (!board.known(model) || now.isAfter(end)) {
+                throw unserved(model, needed);
             }
             try {
                 Thread.sleep(CHECK.toMillis());
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
-                throw new VlmException(ErrorCode.CANCELLED, "request " + ask.requestId() + " was interrupted", e);
+                throw new VlmException(ErrorCode.CANCELLED, "request " + requestId + " was interrupted", e);
             }
         }
     }
 
-    private VlmException unserved(String model) {
-        List<Stage> missing = board.missingStages(model);
-        if (!board.everSeen(model)) {
+    private VlmException unserved(String model, Set<Stage> needed) {
+        List<Stage> missing = board.missing(model, needed);
+        if (!board.known(model)) {
             return new VlmException(
                     ErrorCode.MODEL_NOT_FOUND,
                     "model '" + model + "' is not served here; available: " + String.join(", ", board.models()));
@@ -406,11 +438,11 @@ public final class KafkaRequestRoad implements RequestRoad {
                     ErrorCode.DEADLINE_EXCEEDED,
                     "request " + request.requestId() + " had to be answered by " + request.envelope.deadline()));
             request.tellStages();
-        } else if (board.absent(Stage.DECODER, request.envelope.model())) {
-            // Lacking encoders or projectors are the decoder's to notice, which knows what has arrived.
+        } else if (board.absent(request.answeredBy(), request.envelope.model())) {
+            // Lacking encoders or projectors of a prompt are the decoder's to notice, which knows what has arrived.
             request.fail(new VlmException(
                     ErrorCode.STAGE_UNAVAILABLE,
-                    "stage " + Stage.DECODER.wireName() + " of model '"
+                    "stage " + request.answeredBy().wireName() + " of model '"
                             + request.envelope.model().model() + "' has no live instance; try again later"));
             request.tellStages();
         }
@@ -428,27 +460,26 @@ public final class KafkaRequestRoad implements RequestRoad {
     }
 
     /** A request on its way. Events are read by one thread; cancelling may come from any. */
-    private final class Request implements Answer {
+    private abstract class Request {
 
-        private final Envelope envelope;
-        private final Map<PictureKey, ImageJob> pictures;
-        private final AnswerListener listener;
-        private final AnswerLog answer = new AnswerLog();
-        private final Map<PictureKey, Integer> resends = new HashMap<>();
+        final Envelope envelope;
         private boolean over;
 
-        Request(Envelope envelope, Map<PictureKey, ImageJob> pictures, AnswerListener listener) {
+        Request(Envelope envelope) {
             this.envelope = envelope;
-            this.pictures = pictures;
-            this.listener = listener;
         }
 
-        @Override
+        /** The stage without which nothing more is to be expected. */
+        abstract Stage answeredBy();
+
+        abstract void read(AnswerEvent event);
+
+        abstract void fail(VlmException error);
+
         public String requestId() {
             return envelope.requestId();
         }
 
-        @Override
         public void cancel() {
             if (end()) {
                 count(
@@ -459,14 +490,23 @@ public final class KafkaRequestRoad implements RequestRoad {
         }
 
         /** Whether this call ended the request. */
-        private synchronized boolean end() {
+        synchronized boolean end() {
             boolean first = !over;
             over = true;
             requests.remove(requestId(), this);
             return first;
         }
 
-        private void tellStages() {
+        synchronized boolean over() {
+            return over;
+        }
+
+        /** @param code wire name of the error, or {@code ok} */
+        void countEnd(String code) {
+            count("vlm.requests.ended", Tags.of("model", envelope.model().model(), "code", code));
+        }
+
+        void tellStages() {
             producer.send(new CancelRequest(requestId())).whenComplete((done, error) -> {
                 if (error != null) {
                     // The stages learn it from the deadline instead.
@@ -474,8 +514,29 @@ public final class KafkaRequestRoad implements RequestRoad {
                 }
             });
         }
+    }
 
-        private void read(AnswerEvent event) {
+    /** A prompt. */
+    private final class PromptRequest extends Request implements Answer {
+
+        private final Map<PictureKey, ImageJob> pictures;
+        private final AnswerListener listener;
+        private final AnswerLog answer = new AnswerLog();
+        private final Map<PictureKey, Integer> resends = new HashMap<>();
+
+        PromptRequest(Envelope envelope, Map<PictureKey, ImageJob> pictures, AnswerListener listener) {
+            super(envelope);
+            this.pictures = pictures;
+            this.listener = listener;
+        }
+
+        @Override
+        Stage answeredBy() {
+            return Stage.DECODER;
+        }
+
+        @Override
+        void read(AnswerEvent event) {
             switch (answer.read(event)) {
                 case VOID -> {}
                 case GAP -> {
@@ -488,6 +549,8 @@ public final class KafkaRequestRoad implements RequestRoad {
                 case COUNTS -> {
                     switch (event) {
                         case AnswerEvent.Started started -> {}
+                        case AnswerEvent.Released released -> {}
+                        case AnswerEvent.Planned planned -> {}
                         case AnswerEvent.Missing missing -> resend(missing);
                         case AnswerEvent.Token token -> deliver(token, false);
                         case AnswerEvent.Finished finished -> deliver(finished, true);
@@ -497,7 +560,8 @@ public final class KafkaRequestRoad implements RequestRoad {
             }
         }
 
-        private void fail(VlmException error) {
+        @Override
+        void fail(VlmException error) {
             deliver(
                     new AnswerEvent.Failed(
                             requestId(), answer.attempt(), instance, error.code(), String.valueOf(error.getMessage())),
@@ -505,22 +569,15 @@ public final class KafkaRequestRoad implements RequestRoad {
         }
 
         private void deliver(AnswerEvent event, boolean last) {
-            synchronized (this) {
-                if (over) {
-                    return;
-                }
+            if (over()) {
+                return;
             }
             if (last) {
                 end();
-                count(
-                        "vlm.requests.ended",
-                        Tags.of(
-                                "model",
-                                envelope.model().model(),
-                                "code",
-                                event instanceof AnswerEvent.Failed failed
-                                        ? failed.code().wireName()
-                                        : "ok"));
+                countEnd(
+                        event instanceof AnswerEvent.Failed failed
+                                ? failed.code().wireName()
+                                : "ok");
             }
             try {
                 listener.onEvent(event);
@@ -554,6 +611,60 @@ public final class KafkaRequestRoad implements RequestRoad {
                         trust(new SentTo(envelope.model(), envelope.route(), key));
                     }
                 }));
+            }
+        }
+    }
+
+    /** A plan of some pictures, complete with the last of their layouts. */
+    private final class PlannedRequest extends Request {
+
+        private final CompletableFuture<List<PictureLayout>> layouts = new CompletableFuture<>();
+        private final @Nullable PictureLayout[] planned;
+
+        PlannedRequest(Envelope envelope, int pictures) {
+            super(envelope);
+            planned = new PictureLayout[pictures];
+            layouts.whenComplete((done, error) -> {
+                if (layouts.isCancelled()) {
+                    cancel();
+                }
+            });
+        }
+
+        @Override
+        Stage answeredBy() {
+            return Stage.VISION_ENCODER;
+        }
+
+        @Override
+        void read(AnswerEvent event) {
+            switch (event) {
+                case AnswerEvent.Planned one -> {
+                    if (one.index() < 0 || one.index() >= planned.length) {
+                        throw new VlmException(
+                                ErrorCode.RECORD_UNREADABLE,
+                                "a layout of picture " + one.index() + " answers a plan of " + planned.length);
+                    }
+                    planned[one.index()] = one.layout();
+                    if (!Arrays.asList(planned).contains(null) && end()) {
+                        countEnd("ok");
+                        layouts.complete(List.of(planned));
+                    }
+                }
+                case AnswerEvent.Failed failed -> {
+                    fail(new VlmException(failed.code(), failed.message()));
+                    // Other pictures of the plan may still wait.
+                    tellStages();
+                }
+                default -> log.warn("request {}: a plan was answered by {}", requestId(), event);
+            }
+        }
+
+        @Override
+        void fail(VlmException error) {
+            if (end()) {
+                countEnd(error.code().wireName());
+                layouts.completeExceptionally(error);
             }
         }
     }

@@ -89,7 +89,7 @@ public final class KafkaStatusBoard implements StatusBoard, AutoCloseable {
     }
 
     @Override
-    public Optional<ModelRef> serving(String model) {
+    public Optional<ModelRef> serving(String model, Set<Stage> needed) {
         Map<ModelRef, EnumMap<Stage, Instant>> stages = new HashMap<>();
         for (InstanceStatus status : live()) {
             for (ServedModel served : status.models()) {
@@ -100,7 +100,7 @@ public final class KafkaStatusBoard implements StatusBoard, AutoCloseable {
             }
         }
         return stages.entrySet().stream()
-                .filter(revision -> revision.getValue().size() == Stage.values().length)
+                .filter(revision -> revision.getValue().keySet().containsAll(needed))
                 .max(Comparator.comparing((Map.Entry<ModelRef, EnumMap<Stage, Instant>> revision) ->
                                 revision.getValue().values().stream()
                                         .max(Comparator.naturalOrder())
@@ -123,8 +123,8 @@ public final class KafkaStatusBoard implements StatusBoard, AutoCloseable {
         return names;
     }
 
-    /** Whether an instance has served a model of this name within the last minute before this board, or since. */
-    boolean everSeen(String model) {
+    @Override
+    public boolean known(String model) {
         return everSeen.contains(model);
     }
 
@@ -144,8 +144,8 @@ public final class KafkaStatusBoard implements StatusBoard, AutoCloseable {
         return System.nanoTime() - Math.max(heard, startedNanos) > silence.toNanos();
     }
 
-    /** Stages of a model without a live, ready instance of the same revision as the others, best revision first. */
-    List<Stage> missingStages(String model) {
+    /** Which of these stages of a model lack an instance that takes work, at the revision that lacks least. */
+    List<Stage> missing(String model, Set<Stage> needed) {
         Map<ModelRef, Set<Stage>> stages = new HashMap<>();
         for (InstanceStatus status : live()) {
             for (ServedModel served : status.models()) {
@@ -155,11 +155,13 @@ public final class KafkaStatusBoard implements StatusBoard, AutoCloseable {
                 }
             }
         }
-        Set<Stage> best =
-                stages.values().stream().max(Comparator.comparingInt(Set::size)).orElse(Set.of());
-        return List.of(Stage.values()).stream()
-                .filter(stage -> !best.contains(stage))
-                .toList();
+        return stages.values().stream()
+                .map(live -> needed.stream()
+                        .filter(stage -> !live.contains(stage))
+                        .sorted()
+                        .toList())
+                .min(Comparator.comparingInt(List::size))
+                .orElseGet(() -> needed.stream().sorted().toList());
     }
 
     Duration silence() {

@@ -5,6 +5,7 @@ import org.vlmserve.protocol.AnswerEvent;
 import org.vlmserve.protocol.PictureKey;
 import org.vlmserve.protocol.PictureLayout;
 import org.vlmserve.protocol.PromptJob;
+import org.vlmserve.protocol.Region;
 import org.vlmserve.protocol.StageTimes;
 import org.vlmserve.protocol.error.VlmException;
 import org.vlmserve.protocol.tensor.Tensor;
@@ -62,7 +63,8 @@ public interface PromptHandler {
                 String text,
                 AnswerEvent.Usage usage,
                 StageTimes times,
-                List<PictureLayout> pictures);
+                List<PictureLayout> pictures,
+                List<Region> regions);
 
         void failed(VlmException error);
     }

@@ -44,6 +44,7 @@ import org.vlmserve.protocol.PictureFailed;
 import org.vlmserve.protocol.PictureKey;
 import org.vlmserve.protocol.PictureLayout;
 import org.vlmserve.protocol.PromptJob;
+import org.vlmserve.protocol.Region;
 import org.vlmserve.protocol.Stage;
 import org.vlmserve.protocol.StageTimes;
 import org.vlmserve.protocol.WireMessage;
@@ -279,11 +280,7 @@ public final class PromptRoad implements AutoCloseable {
                 readMailbox();
                 countStates();
             }
-            for (Prompt prompt : prompts.values()) {
-                if (prompt.sink != null) {
-                    prompt.sink.abandon("this decoder is shutting down");
-                }
-            }
+            prompts.values().forEach(this::release);
         } catch (RuntimeException e) {
             failure = e;
             log.error("the decoder's road ends", e);
@@ -292,6 +289,18 @@ public final class PromptRoad implements AutoCloseable {
                     prompt.sink.abandon("this decoder has lost the road");
                 }
             }
+        }
+    }
+
+    /** Leaves a request that is claimed here to the next owner of its route. */
+    private void release(Prompt prompt) {
+        if (prompt.sink != null) {
+            prompt.sink.abandon("this decoder is shutting down");
+        }
+        if (prompt.state == State.RUNNING || prompt.state == State.CLAIMED) {
+            report(
+                    producer.answer(model, prompt.route, new AnswerEvent.Released(prompt.id(), prompt.claim, instance)),
+                    "release of request " + prompt.id());
         }
     }
 
@@ -761,7 +770,24 @@ public final class PromptRoad implements AutoCloseable {
             case AnswerEvent.Finished finished -> forget(prompt);
             case AnswerEvent.Failed failed -> forget(prompt);
             case AnswerEvent.Missing missing -> {}
+            case AnswerEvent.Released released -> {
+                if (prompt.state == State.ELSEWHERE) {
+                    log.info(
+                            "request {}: decoder {} leaves it after {} tokens",
+                            prompt.id(),
+                            released.instance(),
+                            prompt.log.next());
+                    waitAgain(prompt);
+                }
+            }
+            case AnswerEvent.Planned planned -> {}
         }
+    }
+
+    /** Nobody alive answers it any more. */
+    private static void waitAgain(Prompt prompt) {
+        prompt.state = State.WAITING;
+        prompt.asked.clear();
     }
 
     private void startedRead(Prompt prompt, AnswerEvent.Started started) {
@@ -795,14 +821,14 @@ public final class PromptRoad implements AutoCloseable {
 
     private void consider(Prompt prompt) {
         if (prompt.state == State.ELSEWHERE && board.gone(prompt.log.instance())) {
-            if (prompt.log.attempt() >= MOST_ATTEMPTS) {
+            int died = prompt.log.attempt() - prompt.log.releases();
+            if (died >= MOST_ATTEMPTS) {
                 count("vlm.prompts.poisoned", Tags.empty());
                 end(
                         prompt,
                         new VlmException(
                                 ErrorCode.POISONED,
-                                "request " + prompt.id() + " was begun by " + prompt.log.attempt()
-                                        + " decoders, each of which died"));
+                                "request " + prompt.id() + " was begun by " + died + " decoders, each of which died"));
                 return;
             }
             log.info(
@@ -810,8 +836,7 @@ public final class PromptRoad implements AutoCloseable {
                     prompt.id(),
                     prompt.log.instance(),
                     prompt.log.next());
-            prompt.state = State.WAITING;
-            prompt.asked.clear();
+            waitAgain(prompt);
         }
         if (prompt.state != State.WAITING) {
             return;
@@ -1080,7 +1105,8 @@ public final class PromptRoad implements AutoCloseable {
                 String text,
                 AnswerEvent.Usage usage,
                 StageTimes times,
-                List<PictureLayout> pictures) {
+                List<PictureLayout> pictures,
+                List<Region> regions) {
             if (!done.compareAndSet(false, true) || voided != null) {
                 return;
             }
@@ -1088,7 +1114,8 @@ public final class PromptRoad implements AutoCloseable {
             last(producer.answer(
                     model,
                     prompt.route,
-                    new AnswerEvent.Finished(prompt.id(), attempt, instance, reason, text, usage, times, pictures)));
+                    new AnswerEvent.Finished(
+                            prompt.id(), attempt, instance, reason, text, usage, times, pictures, regions)));
         }
 
         @Override

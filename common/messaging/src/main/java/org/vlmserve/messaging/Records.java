@@ -1,6 +1,8 @@
 package org.vlmserve.messaging;
 
 import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.header.Header;
 import org.vlmserve.protocol.WireCodec;
 import org.vlmserve.protocol.WireMessage;
 import org.vlmserve.protocol.error.ErrorCode;
@@ -17,6 +19,20 @@ final class Records {
             throw new VlmException(ErrorCode.RECORD_UNREADABLE, "record has no value");
         }
         return WireCodec.decode(record.value());
+    }
+
+    /** How often a job was delivered in vain before it was put back; see {@code docs/protocol.md}. */
+    private static final String FAILED_DELIVERIES = "failed-deliveries";
+
+    static void failedDeliveries(ProducerRecord<?, ?> record, int count) {
+        if (count > 0) {
+            record.headers().add(FAILED_DELIVERIES, new byte[] {(byte) Math.min(count, Byte.MAX_VALUE)});
+        }
+    }
+
+    static int failedDeliveries(ConsumerRecord<?, ?> record) {
+        Header header = record.headers().lastHeader(FAILED_DELIVERIES);
+        return header == null || header.value() == null || header.value().length != 1 ? 0 : header.value()[0];
     }
 
     /** The record as the one type that belongs on its topic. */

@@ -1,5 +1,8 @@
 package org.vlmserve.messaging;
 
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import org.vlmserve.protocol.PictureLayout;
 import org.vlmserve.protocol.error.VlmException;
 
 /**
@@ -20,6 +23,14 @@ public interface RequestRoad extends AutoCloseable {
 
     @Override
     void close();
+
+    /**
+     * Asks what pictures would cost, and returns once Kafka has acknowledged the question.
+     *
+     * @return a layout for each picture, in order; fails with a {@link VlmException}. Cancelling it tells the stages
+     * @throws VlmException as {@link #submit} does
+     */
+    CompletableFuture<List<PictureLayout>> plan(PlanRequest request);
 
     /** A request on its way. */
     interface Answer {

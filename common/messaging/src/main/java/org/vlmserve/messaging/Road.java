@@ -4,11 +4,15 @@ import io.micrometer.core.instrument.MeterRegistry;
 import java.util.Collection;
 import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.Function;
 import java.util.function.Supplier;
+import org.vlmserve.protocol.AnswerEvent;
+import org.vlmserve.protocol.EncoderJob;
 import org.vlmserve.protocol.FeatureSlice;
-import org.vlmserve.protocol.ImageJob;
 import org.vlmserve.protocol.InstanceStatus;
 import org.vlmserve.protocol.ModelRef;
+import org.vlmserve.protocol.PictureLayout;
+import org.vlmserve.protocol.PlanJob;
 
 /**
  * One process's access to the road: its name, its producer, who is alive and what was cancelled. Everything else on the
@@ -50,14 +54,36 @@ public final class Road implements AutoCloseable {
         return board;
     }
 
-    /** Works pictures of one model off: the vision encoder's end. */
-    public JobQueue<ImageJob> encodeImages(ModelRef model, int workers, JobHandler<ImageJob> handler) {
+    /** Works pictures and tiles of one model off: the vision encoder's end. */
+    public JobQueue<EncoderJob> encodeImages(ModelRef model, int workers, JobHandler<EncoderJob> handler) {
         return queue(
                 Topics.images(model),
                 model,
-                new JobQueue.Kind<>(ImageJob.class, ImageJob::envelope, ImageJob::picture),
+                JobQueue.Kind.ofPictures(EncoderJob.class, EncoderJob::envelope, EncoderJob::picture),
                 workers,
                 handler);
+    }
+
+    /** Lays pictures of one model out for those who ask what they would cost, one at a time: the vision encoder's end, too. */
+    public JobQueue<PlanJob> planPictures(ModelRef model, Function<PlanJob, PictureLayout> planner) {
+        return queue(
+                Topics.plans(model),
+                model,
+                new JobQueue.Kind<>(
+                        PlanJob.class,
+                        PlanJob::envelope,
+                        (job, error) -> new AnswerEvent.Failed(
+                                job.envelope().requestId(),
+                                1,
+                                instance,
+                                error.code(),
+                                String.valueOf(error.getMessage()))),
+                1,
+                (job, context) -> {
+                    context.checkpoint();
+                    context.publish(new AnswerEvent.Planned(
+                            job.envelope().requestId(), 0, instance, job.index(), planner.apply(job)));
+                });
     }
 
     /** Works slices of one model off: the projector's end. */
@@ -65,7 +91,7 @@ public final class Road implements AutoCloseable {
         return queue(
                 Topics.features(model),
                 model,
-                new JobQueue.Kind<>(FeatureSlice.class, FeatureSlice::envelope, FeatureSlice::picture),
+                JobQueue.Kind.ofPictures(FeatureSlice.class, FeatureSlice::envelope, FeatureSlice::picture),
                 workers,
                 handler);
     }

@@ -22,7 +22,9 @@ import org.vlmserve.protocol.InstanceStatus;
 import org.vlmserve.protocol.LayoutReady;
 import org.vlmserve.protocol.ModelRef;
 import org.vlmserve.protocol.PictureFailed;
+import org.vlmserve.protocol.PlanJob;
 import org.vlmserve.protocol.PromptJob;
+import org.vlmserve.protocol.TileJob;
 import org.vlmserve.protocol.WireCodec;
 import org.vlmserve.protocol.WireMessage;
 import org.vlmserve.protocol.error.ErrorCode;
@@ -45,8 +47,12 @@ final class RoadProducer implements AutoCloseable {
         return switch (message) {
             case ImageJob m ->
                 send(Topics.images(m.envelope().model()), null, m.picture().hex(), m);
+            case TileJob m ->
+                send(Topics.images(m.envelope().model()), null, m.picture().hex() + ":" + m.tile(), m);
+            case PlanJob m ->
+                send(Topics.plans(m.envelope().model()), null, m.envelope().requestId() + ":" + m.index(), m);
             case FeatureSlice m ->
-                // The row is in the key, so that the slices of one picture spread over the partitions.
+                // The row is in the key, so that the slices of one picture spread over the partitions; so is the tile.
                 send(Topics.features(m.envelope().model()), null, m.picture().hex() + ":" + m.firstRow(), m);
             case LayoutReady m -> embedding(m.envelope(), m.picture().hex(), m);
             case EmbeddingSlice m -> embedding(m.envelope(), m.picture().hex(), m);
@@ -95,13 +101,24 @@ final class RoadProducer implements AutoCloseable {
         return raw(topic, partition, key, WireCodec.encode(message));
     }
 
+    /** Puts a queued job back at the end of its queue, with what its deliveries have come to so far. */
+    CompletableFuture<@Nullable Void> putBack(ConsumerRecord<String, byte[]> job, int failedDeliveries) {
+        ProducerRecord<String, byte[]> again = new ProducerRecord<>(job.topic(), null, job.key(), job.value());
+        Records.failedDeliveries(again, failedDeliveries);
+        return raw(again);
+    }
+
     private CompletableFuture<@Nullable Void> raw(
             String topic, @Nullable Integer partition, @Nullable String key, byte @Nullable [] value) {
+        return raw(new ProducerRecord<>(topic, partition, key, value));
+    }
+
+    private CompletableFuture<@Nullable Void> raw(ProducerRecord<String, byte[]> record) {
         CompletableFuture<@Nullable Void> acknowledged = new CompletableFuture<>();
-        String kind = Topics.kind(topic);
+        String kind = Topics.kind(record.topic());
         long start = System.nanoTime();
         try {
-            kafka.send(new ProducerRecord<>(topic, partition, key, value), (metadata, error) -> {
+            kafka.send(record, (metadata, error) -> {
                 if (error == null) {
                     Timer.builder("vlm.produce.latency")
                             .tag("topic", kind)
@@ -111,7 +128,7 @@ final class RoadProducer implements AutoCloseable {
                             .tag("topic", kind)
                             .baseUnit("bytes")
                             .register(metrics)
-                            .increment(value == null ? 0 : value.length);
+                            .increment(record.value() == null ? 0 : record.value().length);
                     acknowledged.complete(null);
                 } else {
                     acknowledged.completeExceptionally(error);

@@ -64,6 +64,7 @@ public final class TopicAdmin {
                 if (wrong.isEmpty()) {
                     for (ModelRef model : models) {
                         group(admin, Topics.queueGroup(Topics.images(model)));
+                        group(admin, Topics.queueGroup(Topics.plans(model)));
                         group(admin, Topics.queueGroup(Topics.features(model)));
                     }
                 }
@@ -134,6 +135,7 @@ public final class TopicAdmin {
             // worker
             // take any record. A fleet that outgrows one partition's bandwidth adds some and accepts idle workers.
             add(wanted, Topics.images(model), 1, WORK_RETENTION, KafkaClients.MAX_BATCH_BYTES);
+            add(wanted, Topics.plans(model), 1, WORK_RETENTION, KafkaClients.MAX_BATCH_BYTES);
             add(wanted, Topics.features(model), 1, WORK_RETENTION, SMALL_RECORD_BYTES);
             add(wanted, Topics.embeddings(model), routes, WORK_RETENTION, SMALL_RECORD_BYTES);
             add(wanted, Topics.prompts(model), routes, ANSWER_RETENTION, SMALL_RECORD_BYTES);

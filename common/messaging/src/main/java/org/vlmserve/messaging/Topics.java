@@ -18,9 +18,14 @@ public final class Topics {
         return "vlm." + model.model() + "." + model.revision() + "." + name;
     }
 
-    /** Share group: pictures to encode. */
+    /** Share group: pictures, and tiles of pictures, to encode. */
     public static String images(ModelRef model) {
         return of(model, "images");
+    }
+
+    /** Share group: pictures to lay out, without encoding them. */
+    public static String plans(ModelRef model) {
+        return of(model, "plans");
     }
 
     /** Share group: slices of the encoder's output to project. */
@@ -44,7 +49,7 @@ public final class Topics {
     }
 
     public static List<String> all(ModelRef model) {
-        return List.of(images(model), features(model), embeddings(model), prompts(model), tokens(model));
+        return List.of(images(model), plans(model), features(model), embeddings(model), prompts(model), tokens(model));
     }
 
     /** Where records of {@code topic} that could not be processed are kept. */

@@ -33,6 +33,7 @@ class AnswerLogTest {
                 new AnswerEvent.Usage(0, 0, 0, 0),
                 new StageTimes(
                         Duration.ZERO, Duration.ZERO, Duration.ZERO, Duration.ZERO, Duration.ZERO, Duration.ZERO),
+                List.of(),
                 List.of()));
     }
 
@@ -80,6 +81,19 @@ class AnswerLogTest {
         assertThat(failed(1, "a")).isEqualTo(Verdict.COUNTS);
         assertThat(log.ended()).isTrue();
         assertThat(started(2, "b")).as("after the end").isEqualTo(Verdict.VOID);
+    }
+
+    @Test
+    void aReleasedClaimIsNobodysAndHasNotFailed() {
+        started(1, "a");
+        token(1, "a", 0);
+        assertThat(log.read(new AnswerEvent.Released("r", 1, "b"))).isEqualTo(Verdict.VOID);
+        assertThat(log.read(new AnswerEvent.Released("r", 1, "a"))).isEqualTo(Verdict.COUNTS);
+        assertThat(log.instance()).isEmpty();
+        assertThat(token(1, "a", 1)).as("written after the release").isEqualTo(Verdict.VOID);
+        assertThat(started(2, "b")).isEqualTo(Verdict.COUNTS);
+        assertThat(token(2, "b", 1)).isEqualTo(Verdict.COUNTS);
+        assertThat(log.attempt() - log.releases()).isEqualTo(1);
     }
 
     @Test

@@ -1,6 +1,7 @@
 package org.vlmserve.messaging;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
@@ -14,18 +15,25 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.vlmserve.protocol.AnswerEvent;
 import org.vlmserve.protocol.ChatTurn;
 import org.vlmserve.protocol.EmbeddingSlice;
+import org.vlmserve.protocol.EncoderJob;
 import org.vlmserve.protocol.FeatureSlice;
 import org.vlmserve.protocol.ImageJob;
 import org.vlmserve.protocol.InstanceStatus;
 import org.vlmserve.protocol.LayoutReady;
 import org.vlmserve.protocol.ModelRef;
+import org.vlmserve.protocol.PictureFiles;
 import org.vlmserve.protocol.PictureKey;
 import org.vlmserve.protocol.PictureLayout;
 import org.vlmserve.protocol.PictureSource;
+import org.vlmserve.protocol.PixelLimits;
+import org.vlmserve.protocol.PlanJob;
+import org.vlmserve.protocol.PromptJob;
 import org.vlmserve.protocol.Stage;
 import org.vlmserve.protocol.StageTimes;
+import org.vlmserve.protocol.TileJob;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
+import org.vlmserve.protocol.tensor.DType;
 import org.vlmserve.protocol.tensor.Tensor;
 
 /**
@@ -37,6 +45,7 @@ final class Echo {
 
     static final String REVISION = "0123456789ab";
     private static final int SLICE_ROWS = 3;
+    private static final int TILE_ROWS = 4;
 
     private Echo() {}
 
@@ -87,14 +96,29 @@ final class Echo {
                 PictureSource.still(rows, 1), rows, 1, List.of(new PictureLayout.Grid(1, 1, rows)), rows, rows, rows);
     }
 
-    /** Encodes; shuffled and doubled on request of the picture's first byte. */
-    static void encode(ImageJob job, JobContext context) {
+    static byte[] file(ImageJob job) {
+        return job.content().files().getFirst();
+    }
+
+    /** Encodes; on request of the picture's first byte in tiles that are put back, or shuffled and doubled. */
+    static void encode(EncoderJob job, JobContext context) {
+        switch (job) {
+            case ImageJob image -> encode(image, context);
+            case TileJob tile -> encodeTile(tile, context);
+        }
+    }
+
+    private static void encode(ImageJob job, JobContext context) {
         context.checkpoint();
-        byte[] content = job.content();
+        byte[] content = file(job);
         if (content.length == 0) {
             throw new VlmException(ErrorCode.PICTURE_UNREADABLE, "picture of 0 bytes, expected at least one");
         }
         List<float[]> rows = encoded(content);
+        if (content[0] == '#') {
+            encodeInTiles(job, content, context);
+            return;
+        }
         context.publish(new LayoutReady(job.envelope(), job.picture(), layout(rows.size())));
         List<FeatureSlice> slices = new ArrayList<>();
         for (int from = 0; from < rows.size(); from += SLICE_ROWS) {
@@ -112,6 +136,68 @@ final class Echo {
             java.util.Collections.shuffle(slices, new java.util.Random(7));
         }
         slices.forEach(context::publish);
+    }
+
+    private static void encodeInTiles(ImageJob job, byte[] content, JobContext context) {
+        List<PictureLayout.Grid> grids = new ArrayList<>();
+        for (int from = 0; from < content.length; from += TILE_ROWS) {
+            grids.add(new PictureLayout.Grid(1, 1, Math.min(TILE_ROWS, content.length - from)));
+        }
+        int rows = content.length;
+        context.publish(new LayoutReady(
+                job.envelope(),
+                job.picture(),
+                new PictureLayout(PictureSource.still(rows, 1), rows, 1, grids, rows, rows, rows)));
+        for (int tile = 1; tile < grids.size(); tile++) {
+            context.publish(tile(job, content, tile, grids.get(tile)));
+        }
+        encodeTile(tile(job, content, 0, grids.getFirst()), context);
+    }
+
+    /** Each byte of the picture is a grey pixel. */
+    private static TileJob tile(ImageJob job, byte[] content, int tile, PictureLayout.Grid grid) {
+        int from = tile * TILE_ROWS;
+        ByteBuffer pixels = ByteBuffer.allocate(3 * grid.width());
+        for (int i = 0; i < grid.width(); i++) {
+            pixels.put(content[from + i]).put(content[from + i]).put(content[from + i]);
+        }
+        return new TileJob(
+                job.envelope(),
+                job.picture(),
+                tile,
+                from,
+                grid.width(),
+                content.length,
+                grid,
+                new Tensor(DType.U8, new int[] {1, 1, grid.width(), 3}, pixels.flip()));
+    }
+
+    private static void encodeTile(TileJob tile, JobContext context) {
+        context.checkpoint();
+        List<float[]> rows = new ArrayList<>();
+        for (int i = 0; i < tile.rows(); i++) {
+            rows.add(new float[] {tile.pixels().data().get(3 * i), tile.firstRow() + i});
+        }
+        context.publish(new FeatureSlice(
+                tile.envelope(),
+                tile.picture(),
+                tile.firstRow(),
+                tile.totalRows(),
+                tensor(rows),
+                StageTimes.ZERO.withEncode(Duration.ofMillis(7))));
+    }
+
+    /** A plan of a file is what its encoding begins with; a plan of a size has a token a pixel. */
+    static PictureLayout plan(PlanJob job) {
+        return switch (job.subject()) {
+            case PictureFiles content -> {
+                if (content.size() == 0) {
+                    throw new VlmException(ErrorCode.PICTURE_UNREADABLE, "picture of 0 bytes, expected at least one");
+                }
+                yield layout((int) content.size());
+            }
+            case PictureSource source -> layout(source.width() * source.height());
+        };
     }
 
     static void project(FeatureSlice slice, JobContext context) {
@@ -205,7 +291,8 @@ final class Echo {
                         text.toString(),
                         new AnswerEvent.Usage(1, 1, 0, tokens.size()),
                         prompt.times(),
-                        prompt.pictures().stream().map(ReadyPicture::layout).toList());
+                        prompt.pictures().stream().map(ReadyPicture::layout).toList(),
+                        List.of());
             } catch (VlmException e) {
                 stopped.incrementAndGet();
                 sink.failed(e);
@@ -275,10 +362,11 @@ final class Echo {
             Served open(Road road, ModelRef model, List<AutoCloseable> parts);
         }
 
-        static Instance encoder(String model, int workers, JobHandler<ImageJob> handler) {
+        static Instance encoder(String model, int workers, JobHandler<EncoderJob> handler) {
             return new Instance(model, Stage.VISION_ENCODER, (road, ref, parts) -> {
-                JobQueue<ImageJob> queue = road.encodeImages(ref, workers, handler);
+                JobQueue<EncoderJob> queue = road.encodeImages(ref, workers, handler);
                 parts.add(queue);
+                parts.add(road.planPictures(ref, Echo::plan));
                 return m -> new InstanceStatus.ServedModel(m, List.of(), 0, queue.running(), workers, 0, Instant.EPOCH);
             });
         }
@@ -356,7 +444,7 @@ final class Echo {
         for (int i = 0; i < pictures.length; i++) {
             parts.add(new ChatTurn.Picture(i));
             inputs.add(new AskRequest.PictureInput(
-                    pictures[i].getBytes(StandardCharsets.UTF_8), org.vlmserve.protocol.PixelLimits.NONE));
+                    PictureFiles.still(pictures[i].getBytes(StandardCharsets.UTF_8)), PixelLimits.NONE));
         }
         parts.add(new ChatTurn.Text(question));
         return new AskRequest(
@@ -365,6 +453,7 @@ final class Echo {
                 tenant,
                 Instant.now().plus(deadline),
                 List.of(new ChatTurn("user", parts, false)),
+                PromptJob.NO_ARGUMENTS,
                 inputs,
                 org.vlmserve.protocol.Sampling.DEFAULTS,
                 "");
@@ -372,6 +461,6 @@ final class Echo {
 
     static PictureKey key(String model, String tenant, String picture) {
         return PictureKey.of(
-                tenant, model(model), org.vlmserve.protocol.PixelLimits.NONE, picture.getBytes(StandardCharsets.UTF_8));
+                tenant, model(model), PixelLimits.NONE, PictureFiles.still(picture.getBytes(StandardCharsets.UTF_8)));
     }
 }

@@ -21,10 +21,12 @@ import org.vlmserve.protocol.ChatTurn;
 import org.vlmserve.protocol.Envelope;
 import org.vlmserve.protocol.InstanceStatus;
 import org.vlmserve.protocol.ModelRef;
+import org.vlmserve.protocol.PictureFiles;
 import org.vlmserve.protocol.PictureLayout;
 import org.vlmserve.protocol.PictureSource;
 import org.vlmserve.protocol.PixelLimits;
 import org.vlmserve.protocol.PromptJob;
+import org.vlmserve.protocol.Region;
 import org.vlmserve.protocol.Sampling;
 import org.vlmserve.protocol.StageTimes;
 import org.vlmserve.protocol.WireCodec;
@@ -50,7 +52,9 @@ class ProtocolDocTest {
                         Envelope.class,
                         ModelRef.class,
                         PixelLimits.class,
+                        PictureFiles.class,
                         PictureSource.class,
+                        Region.class,
                         PictureLayout.class,
                         PictureLayout.Grid.class,
                         StageTimes.class,

@@ -19,7 +19,9 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.vlmserve.protocol.AnswerEvent;
 import org.vlmserve.protocol.DeadLetter;
+import org.vlmserve.protocol.EncoderJob;
 import org.vlmserve.protocol.ImageJob;
+import org.vlmserve.protocol.TileJob;
 import org.vlmserve.protocol.WireCodec;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
@@ -64,8 +66,8 @@ class QueueTest {
         return answered;
     }
 
-    private static String content(ImageJob job) {
-        return new String(job.content(), java.nio.charset.StandardCharsets.UTF_8);
+    private static String content(EncoderJob job) {
+        return new String(Echo.file((ImageJob) job), java.nio.charset.StandardCharsets.UTF_8);
     }
 
     private static Predicate<byte[]> poisoned() {
@@ -97,7 +99,7 @@ class QueueTest {
     void aLockIsRenewedWhileAWorkerComputes() throws InterruptedException {
         String model = "long-job";
         AtomicInteger computed = new AtomicInteger();
-        JobHandler<ImageJob> slow = (job, context) -> {
+        JobHandler<EncoderJob> slow = (job, context) -> {
             computed.incrementAndGet();
             Thread.sleep(TestBroker.config().lockDuration().multipliedBy(5).dividedBy(2));
             Echo.encode(job, context);
@@ -289,6 +291,147 @@ class QueueTest {
         opened(Echo.Instance.encoder(model, 1, Echo::encode));
         leaving.closeNow();
         assertThat(answered.text(SOON)).isEqualTo(Echo.answer("what", List.of("a picture")));
+    }
+
+    @Test
+    void workersThatRestartDoNotPoisonALongJob() throws InterruptedException {
+        String model = "restarting-workers";
+        restOf(model);
+        Answered answered = new Answered();
+        for (int restart = 0; restart <= TestBroker.config().maxDeliveries(); restart++) {
+            CountDownLatch computing = new CountDownLatch(1);
+            Echo.Instance leaving = Echo.Instance.encoder(model, 1, (job, context) -> {
+                computing.countDown();
+                while (true) {
+                    context.checkpoint();
+                    Thread.sleep(20);
+                }
+            });
+            if (restart == 0) {
+                Await.serving(road, model);
+                requests.submit(Echo.ask(model, "what", "a picture"), answered);
+            }
+            assertThat(computing.await(60, TimeUnit.SECONDS)).isTrue();
+            leaving.closeNow();
+        }
+        opened(Echo.Instance.encoder(model, 1, Echo::encode));
+        assertThat(answered.text(SOON)).isEqualTo(Echo.answer("what", List.of("a picture")));
+    }
+
+    @Test
+    void aJobThatIsPutBackKeepsItsCrashes() throws InterruptedException {
+        String model = "crashes-are-kept";
+        restOf(model);
+        int most = TestBroker.config().maxDeliveries();
+        AtomicInteger tries = new AtomicInteger();
+        CountDownLatch computing = new CountDownLatch(1);
+        Echo.Instance leaving = Echo.Instance.encoder(model, 1, (job, context) -> {
+            if (tries.incrementAndGet() < most) {
+                throw new IllegalStateException("crash " + tries);
+            }
+            computing.countDown();
+            while (true) {
+                context.checkpoint();
+                Thread.sleep(20);
+            }
+        });
+        Await.serving(road, model);
+        Answered answered = ask(model, Duration.ofMinutes(3), "a picture");
+        assertThat(computing.await(60, TimeUnit.SECONDS)).isTrue();
+        leaving.closeNow();
+        opened(Echo.Instance.encoder(model, 1, (job, context) -> {
+            tries.incrementAndGet();
+            throw new IllegalStateException("the last crash");
+        }));
+        assertThat(answered.failure(SOON).code()).isEqualTo(ErrorCode.POISONED);
+        assertThat(tries).hasValue(most + 1);
+    }
+
+    @Test
+    void tilesOfOnePictureAreEncodedByDifferentInstances() throws InterruptedException {
+        String model = "tiles";
+        restOf(model);
+        CyclicBarrier both = new CyclicBarrier(2);
+        Set<String> encoders = ConcurrentHashMap.newKeySet();
+        for (String name : List.of("one", "other")) {
+            opened(Echo.Instance.encoder(model, 1, (job, context) -> {
+                if (job instanceof TileJob) {
+                    encoders.add(name);
+                    // Passes only when two tiles are encoded at the same time.
+                    both.await(60, TimeUnit.SECONDS);
+                }
+                Echo.encode(job, context);
+            }));
+        }
+        Await.serving(road, model);
+        String picture = "#seventeen bytes.";
+        Answered answered = ask(model, Duration.ofMinutes(3), picture);
+        assertThat(answered.text(SOON)).isEqualTo(Echo.answer("what", List.of(picture)));
+        assertThat(encoders).containsExactlyInAnyOrder("one", "other");
+        // Five tiles, each of which took seven milliseconds.
+        assertThat(((AnswerEvent.Finished) answered.last(SOON)).times().encode())
+                .isEqualTo(Duration.ofMillis(35));
+    }
+
+    @Test
+    void aKilledEncodersTileIsEncodedByAnother() throws IOException, InterruptedException {
+        String model = "killed-tile";
+        restOf(model);
+        try (StageProcess process = StageProcess.start("slow-tiler", model)) {
+            Await.serving(road, model);
+            String picture = "#a picture in tiles";
+            Answered answered = ask(model, Duration.ofMinutes(3), picture);
+            process.awaitLine("tile");
+            opened(Echo.Instance.encoder(model, 1, Echo::encode));
+            process.kill();
+            assertThat(answered.text(SOON)).isEqualTo(Echo.answer("what", List.of(picture)));
+        }
+    }
+
+    @Test
+    void aTileThatAlwaysCrashesPoisonsItsPicture() throws InterruptedException {
+        String model = "poisonous-tile";
+        restOf(model);
+        opened(Echo.Instance.encoder(model, 1, (job, context) -> {
+            if (job instanceof TileJob tile && tile.tile() == 2) {
+                throw new IllegalStateException("this tile always crashes its worker");
+            }
+            Echo.encode(job, context);
+        }));
+        Await.serving(road, model);
+        assertThat(ask(model, Duration.ofMinutes(3), "#a picture in tiles")
+                        .failure(SOON)
+                        .code())
+                .isEqualTo(ErrorCode.POISONED);
+        assertThat(TestBroker.values(Topics.dead(Topics.images(Echo.model(model)))))
+                .anyMatch(poisoned());
+        assertThat(ask(model, Duration.ofMinutes(3), "#tile").text(SOON))
+                .isEqualTo(Echo.answer("what", List.of("#tile")));
+    }
+
+    @Test
+    void cancellingStopsATile() throws InterruptedException {
+        String model = "cancelled-tile";
+        restOf(model);
+        CountDownLatch computing = new CountDownLatch(1);
+        CountDownLatch stopped = new CountDownLatch(1);
+        AtomicInteger tiles = new AtomicInteger();
+        opened(Echo.Instance.encoder(model, 1, (job, context) -> {
+            if (job instanceof TileJob) {
+                tiles.incrementAndGet();
+                computing.countDown();
+                untilStopped(context, stopped);
+            }
+            Echo.encode(job, context);
+        }));
+        Await.serving(road, model);
+        RequestRoad.Answer running = requests.submit(Echo.ask(model, "what", "#a picture in tiles"), new Answered());
+        assertThat(computing.await(60, TimeUnit.SECONDS)).isTrue();
+        running.cancel();
+        assertThat(stopped.await(5, TimeUnit.SECONDS)).isTrue();
+        assertThat(ask(model, Duration.ofMinutes(3), "next").text(SOON))
+                .isEqualTo(Echo.answer("what", List.of("next")));
+        assertThat(tiles).as("the other tiles are dropped unseen").hasValue(1);
     }
 
     private static void untilStopped(JobContext context, CountDownLatch stopped) throws InterruptedException {

@@ -7,10 +7,11 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import org.vlmserve.protocol.TileJob;
 
 /**
  * A stage in a JVM of its own, to be killed: {@code encoder} hangs in its first job, {@code mortal-encoder} dies of it,
- * {@code decoder} answers slowly.
+ * {@code slow-tiler} hangs in its first tile, {@code decoder} answers slowly, {@code mortal-decoder} dies of a fourth token.
  */
 final class StageProcess implements AutoCloseable {
 
@@ -78,6 +79,15 @@ final class StageProcess implements AutoCloseable {
                     // No hook runs, no socket is closed by us: the process is gone as after kill -9.
                     Runtime.getRuntime().halt(137);
                 });
+            case "slow-tiler" ->
+                Echo.Instance.encoder(model, 1, (job, context) -> {
+                    if (job instanceof TileJob tile) {
+                        System.out.println("tile");
+                        Thread.sleep(Duration.ofHours(1));
+                    }
+                    Echo.encode(job, context);
+                });
+            case "mortal-decoder" -> Echo.Instance.decoder(model, new Echo.Decoder(4, Duration.ofMillis(100), 3));
             case "decoder" -> Echo.Instance.decoder(model, new Echo.Decoder(4, Duration.ofMillis(100)));
             default -> throw new IllegalArgumentException(arguments[0]);
         }

@@ -102,19 +102,37 @@ class TakeOverTest {
     }
 
     @Test
-    void afterThreeDeadAttemptsARequestIsPoisoned() throws InterruptedException {
-        String model = "dead-attempts";
+    void decodersThatRestartDoNotPoisonALongAnswer() throws InterruptedException {
+        String model = "restarting-decoders";
         picturesOf(model);
         Answered answered = new Answered();
-        for (int attempt = 1; attempt <= 3; attempt++) {
-            Echo.Decoder mortal = new Echo.Decoder(4, Duration.ofMillis(100));
-            Echo.Instance instance = Echo.Instance.decoder(model, mortal);
+        for (int attempt = 1; attempt <= 4; attempt++) {
+            Echo.Instance instance = Echo.Instance.decoder(model, new Echo.Decoder(4, Duration.ofMillis(100)));
             Await.serving(road, model);
             if (attempt == 1) {
-                requests.submit(Echo.ask(model, LONG, "deadly"), answered);
+                requests.submit(Echo.ask(model, LONG, "patient"), answered);
             }
             answered.awaitTokens(3 * attempt, SOON);
             instance.closeNow();
+        }
+        opened(Echo.Instance.decoder(model, new Echo.Decoder(4, Duration.ZERO)));
+        assertThat(answered.text(SOON)).isEqualTo(Echo.answer(LONG, List.of("patient")));
+        assertThat(((AnswerEvent.Finished) answered.last(SOON)).attempt()).isEqualTo(5);
+    }
+
+    @Test
+    void afterThreeDeadAttemptsARequestIsPoisoned() throws IOException, InterruptedException {
+        String model = "dead-attempts";
+        picturesOf(model);
+        Answered answered = new Answered();
+        try (StageProcess first = StageProcess.start("mortal-decoder", model);
+                StageProcess second = StageProcess.start("mortal-decoder", model);
+                StageProcess third = StageProcess.start("mortal-decoder", model)) {
+            Await.serving(road, model);
+            requests.submit(Echo.ask(model, LONG, "deadly"), answered);
+            for (StageProcess process : List.of(first, second, third)) {
+                assertThat(process.died(SOON)).isTrue();
+            }
         }
         opened(Echo.Instance.decoder(model, new Echo.Decoder(4, Duration.ZERO)));
         AnswerEvent.Failed failed = answered.failure(SOON);

@@ -5,7 +5,7 @@ import org.jspecify.annotations.Nullable;
 import org.vlmserve.protocol.error.ErrorCode;
 
 /**
- * Topic {@code tokens}: the log of answers. A decoder first claims a request with {@link Started}; all that follows names
+ * Topic {@code tokens}: the log of answers. A decoder first claims a prompt with {@link Started}; all that follows names
  * that claim. The highest attempt counts, the first claim of an attempt wins, and a reader drops what superseded claims
  * wrote and every token index that it has seen.
  */
@@ -50,7 +50,12 @@ public sealed interface AnswerEvent extends WireMessage {
      */
     record TokenLogprob(int tokenId, byte[] bytes, double logprob) {}
 
-    /** The answer is complete; {@code text} is all of it. */
+    /**
+     * The answer is complete.
+     *
+     * @param text all of it
+     * @param regions boxes that the answer locates in the pictures, as far as the family knows such answers
+     */
     record Finished(
             String requestId,
             int attempt,
@@ -59,10 +64,12 @@ public sealed interface AnswerEvent extends WireMessage {
             String text,
             Usage usage,
             StageTimes times,
-            List<PictureLayout> pictures)
+            List<PictureLayout> pictures,
+            List<Region> regions)
             implements AnswerEvent {
         public Finished {
             pictures = List.copyOf(pictures);
+            regions = List.copyOf(regions);
         }
     }
 
@@ -76,6 +83,16 @@ public sealed interface AnswerEvent extends WireMessage {
             pictures = List.copyOf(pictures);
         }
     }
+
+    /**
+     * The claim is given up in good order, by an instance that shuts down: its attempt is over and has not failed.
+     * Tokens that it logged stay valid.
+     */
+    record Released(String requestId, int attempt, String instance) implements AnswerEvent {}
+
+    /** The layout of the request's picture {@code index}, which a {@link PlanJob} asked for. Attempt is 0. */
+    record Planned(String requestId, int attempt, String instance, int index, PictureLayout layout)
+            implements AnswerEvent {}
 
     /** Why generation ended. */
     enum FinishReason {

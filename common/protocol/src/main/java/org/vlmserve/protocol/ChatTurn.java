@@ -23,6 +23,14 @@ public record ChatTurn(String role, List<Part> parts, boolean plain) {
 
     public record Text(String text) implements Part {}
 
-    /** @param index which picture of {@link PromptJob#pictures()} stands here */
-    public record Picture(int index) implements Part {}
+    /** What stands for pixels. */
+    public sealed interface Visual extends Part {
+
+        /** Which entry of {@link PromptJob#pictures()} stands here; pictures and videos are counted together. */
+        int index();
+    }
+
+    public record Picture(int index) implements Visual {}
+
+    public record Video(int index) implements Visual {}
 }

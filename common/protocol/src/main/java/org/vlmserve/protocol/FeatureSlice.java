@@ -9,7 +9,8 @@ import org.vlmserve.protocol.tensor.Tensor;
  * @param firstRow index of the first row among {@link PictureLayout#featureRows()}
  * @param totalRows {@link PictureLayout#featureRows()}
  * @param rows float [rows, featureWidth]
- * @param times spent on this picture so far; only the slice with {@code firstRow} 0 carries them, the others carry zeros
+ * @param times what the encoder run behind it cost, and in the first run the picture's way there; the first slice of each run
+ *     carries them, the others carry zeros
  */
 public record FeatureSlice(
         Envelope envelope, PictureKey picture, int firstRow, int totalRows, Tensor rows, StageTimes times)

@@ -1,9 +1,5 @@
 package org.vlmserve.protocol;
 
-/**
- * Topic {@code images}: a picture to encode, with its bytes as they came.
- *
- * @param content the encoded file, at most {@link ProtocolLimits#MAX_PICTURE_BYTES}
- */
-public record ImageJob(Envelope envelope, PictureKey picture, PixelLimits limits, byte[] content)
-        implements WireMessage {}
+/** Topic {@code images}: a picture or a video to encode. */
+public record ImageJob(Envelope envelope, PictureKey picture, PixelLimits limits, PictureFiles content)
+        implements EncoderJob {}

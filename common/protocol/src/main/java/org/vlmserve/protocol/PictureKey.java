@@ -8,7 +8,7 @@ import java.util.HexFormat;
 import java.util.List;
 
 /**
- * Names a picture as one tenant's model revision sees it: SHA-256 over tenant, model, pixel limits and bytes. Layouts,
+ * Names a picture as one tenant's model revision sees it: SHA-256 over tenant, model, pixel limits, medium and files. Layouts,
  * features and embeddings go by this key, never by request, so nothing is computed twice and no tenant meets another's.
  *
  * @param hex 64 hexadecimal digits
@@ -21,20 +21,28 @@ public record PictureKey(String hex) {
         }
     }
 
-    public static PictureKey of(String tenant, ModelRef model, PixelLimits limits, byte[] content) {
+    public static PictureKey of(String tenant, ModelRef model, PixelLimits limits, PictureFiles content) {
         try {
             MessageDigest digest = MessageDigest.getInstance("SHA-256");
-            for (String part :
-                    List.of(tenant, model.model(), model.revision(), limits.minPixels() + "/" + limits.maxPixels())) {
-                // Each part stands behind its length, so that no choice of a tenant's name can imitate another's bytes.
-                byte[] utf8 = part.getBytes(StandardCharsets.UTF_8);
-                digest.update(ByteBuffer.allocate(Integer.BYTES).putInt(0, utf8.length));
-                digest.update(utf8);
+            for (String part : List.of(
+                    tenant,
+                    model.model(),
+                    model.revision(),
+                    limits.minPixels() + "/" + limits.maxPixels(),
+                    content.medium().wireName())) {
+                add(digest, part.getBytes(StandardCharsets.UTF_8));
             }
-            return new PictureKey(HexFormat.of().formatHex(digest.digest(content)));
+            content.files().forEach(file -> add(digest, file));
+            return new PictureKey(HexFormat.of().formatHex(digest.digest()));
         } catch (NoSuchAlgorithmException e) {
             throw new AssertionError("SHA-256 is required of every Java platform", e);
         }
+    }
+
+    /** Each part stands behind its length, so that no choice of a tenant's name can imitate another's bytes. */
+    private static void add(MessageDigest digest, byte[] part) {
+        digest.update(ByteBuffer.allocate(Integer.BYTES).putInt(0, part.length));
+        digest.update(part);
     }
 
     /** Twelve digits: enough for a log line. */

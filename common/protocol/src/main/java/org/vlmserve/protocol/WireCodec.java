@@ -39,7 +39,23 @@ public final class WireCodec {
                 envelope(out, m.envelope());
                 out.key(m.picture());
                 limits(out, m.limits());
-                out.bytes(m.content());
+                files(out, m.content());
+            }
+            case TileJob m -> {
+                envelope(out, m.envelope());
+                out.key(m.picture());
+                out.signed(m.tile());
+                out.signed(m.firstRow());
+                out.signed(m.rows());
+                out.signed(m.totalRows());
+                grid(out, m.grid());
+                out.tensor(m.pixels());
+            }
+            case PlanJob m -> {
+                envelope(out, m.envelope());
+                out.signed(m.index());
+                limits(out, m.limits());
+                subject(out, m.subject());
             }
             case LayoutReady m -> {
                 envelope(out, m.envelope());
@@ -71,6 +87,7 @@ public final class WireCodec {
             case PromptJob m -> {
                 envelope(out, m.envelope());
                 out.list(m.turns(), turn -> turn(out, turn));
+                out.string(m.templateArguments());
                 out.list(m.pictures(), picture -> {
                     out.key(picture.key());
                     out.bool(picture.sent());
@@ -100,6 +117,7 @@ public final class WireCodec {
                 out.signed(m.usage().completionTokens());
                 times(out, m.times());
                 out.list(m.pictures(), layout -> layout(out, layout));
+                out.list(m.regions(), region -> region(out, region));
             }
             case AnswerEvent.Failed m -> {
                 claim(out, m);
@@ -109,6 +127,12 @@ public final class WireCodec {
             case AnswerEvent.Missing m -> {
                 claim(out, m);
                 out.list(m.pictures(), out::key);
+            }
+            case AnswerEvent.Released m -> claim(out, m);
+            case AnswerEvent.Planned m -> {
+                claim(out, m);
+                out.signed(m.index());
+                layout(out, m.layout());
             }
             case InstanceStatus m -> {
                 out.string(m.instance());
@@ -162,6 +186,10 @@ public final class WireCodec {
             case InstanceStatus m -> 12;
             case CancelRequest m -> 13;
             case DeadLetter m -> 14;
+            case TileJob m -> 15;
+            case PlanJob m -> 16;
+            case AnswerEvent.Planned m -> 17;
+            case AnswerEvent.Released m -> 18;
         };
     }
 
@@ -202,7 +230,7 @@ public final class WireCodec {
         switch (type) {
             case 1 -> {
                 in.enter("ImageJob");
-                return new ImageJob(envelope(in), in.key("picture"), limits(in), in.bytes("content"));
+                return new ImageJob(envelope(in), in.key("picture"), limits(in), files(in));
             }
             case 2 -> {
                 in.enter("LayoutReady");
@@ -237,6 +265,7 @@ public final class WireCodec {
                 return new PromptJob(
                         envelope(in),
                         in.list("turns", () -> turn(in)),
+                        in.string("templateArguments"),
                         in.list(
                                 "pictures",
                                 () -> new PromptJob.PictureRef(in.key("pictures.key"), in.bool("pictures.sent"))),
@@ -272,7 +301,8 @@ public final class WireCodec {
                                 in.int32("usage.cachedTokens"),
                                 in.int32("usage.completionTokens")),
                         times(in),
-                        in.list("pictures", () -> layout(in)));
+                        in.list("pictures", () -> layout(in)),
+                        in.list("regions", () -> region(in)));
             }
             case 10 -> {
                 in.enter("Failed");
@@ -325,7 +355,36 @@ public final class WireCodec {
                         in.instant("at"),
                         in.bytes("record"));
             }
-            default -> throw in.corrupt("type", "no record type has number " + type + "; expected 1 to 14");
+            case 15 -> {
+                in.enter("TileJob");
+                return new TileJob(
+                        envelope(in),
+                        in.key("picture"),
+                        in.int32("tile"),
+                        in.int32("firstRow"),
+                        in.int32("rows"),
+                        in.int32("totalRows"),
+                        grid(in, "grid"),
+                        in.tensor("pixels"));
+            }
+            case 16 -> {
+                in.enter("PlanJob");
+                return new PlanJob(envelope(in), in.int32("index"), limits(in), subject(in));
+            }
+            case 17 -> {
+                in.enter("Planned");
+                return new AnswerEvent.Planned(
+                        in.string("requestId"),
+                        in.int32("attempt"),
+                        in.string("instance"),
+                        in.int32("index"),
+                        layout(in));
+            }
+            case 18 -> {
+                in.enter("Released");
+                return new AnswerEvent.Released(in.string("requestId"), in.int32("attempt"), in.string("instance"));
+            }
+            default -> throw in.corrupt("type", "no record type has number " + type + "; expected 1 to 18");
         }
     }
 
@@ -403,11 +462,7 @@ public final class WireCodec {
         source(out, layout.source());
         out.signed(layout.resizedWidth());
         out.signed(layout.resizedHeight());
-        out.list(layout.grids(), grid -> {
-            out.signed(grid.time());
-            out.signed(grid.height());
-            out.signed(grid.width());
-        });
+        out.list(layout.grids(), grid -> grid(out, grid));
         out.signed(layout.featureRows());
         out.signed(layout.embeddingRows());
         out.signed(layout.tokens());
@@ -418,15 +473,71 @@ public final class WireCodec {
                 source(in),
                 in.int32("layout.resizedWidth"),
                 in.int32("layout.resizedHeight"),
-                in.list(
-                        "layout.grids",
-                        () -> new PictureLayout.Grid(
-                                in.int32("layout.grids.time"),
-                                in.int32("layout.grids.height"),
-                                in.int32("layout.grids.width"))),
+                in.list("layout.grids", () -> grid(in, "layout.grids")),
                 in.int32("layout.featureRows"),
                 in.int32("layout.embeddingRows"),
                 in.int32("layout.tokens"));
+    }
+
+    private static void grid(WireWriter out, PictureLayout.Grid grid) {
+        out.signed(grid.time());
+        out.signed(grid.height());
+        out.signed(grid.width());
+    }
+
+    private static PictureLayout.Grid grid(WireReader in, String field) {
+        return new PictureLayout.Grid(
+                in.int32(field + ".time"), in.int32(field + ".height"), in.int32(field + ".width"));
+    }
+
+    private static void files(WireWriter out, PictureFiles content) {
+        medium(out, content.medium());
+        out.list(content.files(), out::bytes);
+    }
+
+    private static PictureFiles files(WireReader in) {
+        return new PictureFiles(medium(in), in.list("content.files", () -> in.bytes("content.files")));
+    }
+
+    private static void subject(WireWriter out, PlanJob.Subject subject) {
+        switch (subject) {
+            case PictureFiles content -> {
+                out.u8(1);
+                files(out, content);
+            }
+            case PictureSource source -> {
+                out.u8(2);
+                source(out, source);
+            }
+        }
+    }
+
+    private static PlanJob.Subject subject(WireReader in) {
+        int kind = in.u8("subject");
+        return switch (kind) {
+            case 1 -> files(in);
+            case 2 -> source(in);
+            default -> throw in.corrupt("subject", "no subject has number " + kind + "; expected 1 or 2");
+        };
+    }
+
+    private static void region(WireWriter out, Region region) {
+        out.string(region.label());
+        out.signed(region.picture());
+        out.float64(region.x1());
+        out.float64(region.y1());
+        out.float64(region.x2());
+        out.float64(region.y2());
+    }
+
+    private static Region region(WireReader in) {
+        return new Region(
+                in.string("regions.label"),
+                in.int32("regions.picture"),
+                in.float64("regions.x1"),
+                in.float64("regions.y1"),
+                in.float64("regions.x2"),
+                in.float64("regions.y2"));
     }
 
     private static void times(WireWriter out, StageTimes times) {
@@ -461,6 +572,10 @@ public final class WireCodec {
                     out.u8(2);
                     out.signed(picture.index());
                 }
+                case ChatTurn.Video video -> {
+                    out.u8(3);
+                    out.signed(video.index());
+                }
             }
         });
     }
@@ -475,7 +590,8 @@ public final class WireCodec {
                     return switch (kind) {
                         case 1 -> new ChatTurn.Text(in.string("turns.parts.text"));
                         case 2 -> new ChatTurn.Picture(in.int32("turns.parts.index"));
-                        default -> throw in.corrupt("turns.parts", "no part has number " + kind + "; expected 1 or 2");
+                        case 3 -> new ChatTurn.Video(in.int32("turns.parts.index"));
+                        default -> throw in.corrupt("turns.parts", "no part has number " + kind + "; expected 1 to 3");
                     };
                 }),
                 plain);

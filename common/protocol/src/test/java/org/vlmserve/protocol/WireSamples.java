@@ -1,5 +1,6 @@
 package org.vlmserve.protocol;
 
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
@@ -8,6 +9,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.vlmserve.protocol.error.ErrorCode;
+import org.vlmserve.protocol.tensor.DType;
 import org.vlmserve.protocol.tensor.Tensor;
 
 /** At least one record of every type, with nulls and without, with text beyond ASCII. */
@@ -16,7 +18,8 @@ final class WireSamples {
     private WireSamples() {}
 
     static final ModelRef MODEL = new ModelRef("line-reader_2.b", "0123456789ab");
-    static final PictureKey KEY = PictureKey.of("acme", MODEL, PixelLimits.NONE, new byte[] {1, 2, 3});
+    static final PictureKey KEY =
+            PictureKey.of("acme", MODEL, PixelLimits.NONE, PictureFiles.still(new byte[] {1, 2, 3}));
     static final Envelope ENVELOPE = new Envelope(
             "req-äöü-1",
             MODEL,
@@ -45,8 +48,23 @@ final class WireSamples {
 
     static List<WireMessage> all() {
         return List.of(
-                new ImageJob(ENVELOPE, KEY, new PixelLimits(100L, null), new byte[] {9, 8, 7}),
-                new ImageJob(ENVELOPE, KEY, new PixelLimits(null, 1L << 40), new byte[0]),
+                new ImageJob(ENVELOPE, KEY, new PixelLimits(100L, null), PictureFiles.still(new byte[] {9, 8, 7})),
+                new ImageJob(
+                        ENVELOPE,
+                        KEY,
+                        new PixelLimits(null, 1L << 40),
+                        new PictureFiles(Medium.VIDEO, List.of(new byte[0], new byte[] {1, 2}))),
+                new TileJob(
+                        ENVELOPE,
+                        KEY,
+                        3,
+                        1728,
+                        576,
+                        2880,
+                        new PictureLayout.Grid(1, 24, 24),
+                        new Tensor(DType.U8, new int[] {2, 1, 2, 3}, ByteBuffer.wrap(new byte[12]))),
+                new PlanJob(ENVELOPE, 0, PixelLimits.NONE, PictureFiles.still(new byte[] {5})),
+                new PlanJob(ENVELOPE, 2, new PixelLimits(1L, 2L), new PictureSource(Medium.VIDEO, 16, 1280, 720)),
                 new LayoutReady(ENVELOPE, KEY, LAYOUT),
                 new FeatureSlice(ENVELOPE, KEY, 4, 12, Tensor.ofFloats(new float[] {1, -2, 3, 4}, 2, 2), TIMES),
                 new EmbeddingSlice(ENVELOPE, KEY, 0, 1, Tensor.ofFloats(new float[] {0.5f, Float.NaN}, 1, 2), TIMES),
@@ -56,7 +74,11 @@ final class WireSamples {
                         ENVELOPE,
                         List.of(
                                 new ChatTurn("system", List.of(new ChatTurn.Text("Reply in 日本語 😀")), true),
-                                new ChatTurn("user", List.of(new ChatTurn.Picture(0), new ChatTurn.Text("")), false)),
+                                new ChatTurn(
+                                        "user",
+                                        List.of(new ChatTurn.Picture(0), new ChatTurn.Video(1), new ChatTurn.Text("")),
+                                        false)),
+                        "{\"add_vision_id\":true}",
                         List.of(new PromptJob.PictureRef(KEY, true), new PromptJob.PictureRef(KEY, false)),
                         new Sampling(
                                 100,
@@ -73,7 +95,7 @@ final class WireSamples {
                                 5,
                                 Map.of(1, -100.0, 99999, 3.5),
                                 true)),
-                new PromptJob(ENVELOPE, List.of(), List.of(), Sampling.DEFAULTS),
+                new PromptJob(ENVELOPE, List.of(), PromptJob.NO_ARGUMENTS, List.of(), Sampling.DEFAULTS),
                 new AnswerEvent.Started("r", 1, "decoder-1"),
                 new AnswerEvent.Token("r", 2, "decoder-1", 17, 151643, "é", LOGPROB, List.of(LOGPROB, LOGPROB)),
                 new AnswerEvent.Token("r", 2, "decoder-1", 0, 0, "", null, List.of()),
@@ -85,7 +107,8 @@ final class WireSamples {
                         "whole text",
                         new AnswerEvent.Usage(900, 841, 12, 34),
                         TIMES,
-                        List.of(LAYOUT)),
+                        List.of(LAYOUT),
+                        List.of(new Region("Katze", 0, 12.5, 0, 640, 1e-3))),
                 new AnswerEvent.Finished(
                         "r",
                         1,
@@ -94,9 +117,12 @@ final class WireSamples {
                         "",
                         new AnswerEvent.Usage(0, 0, 0, 0),
                         StageTimes.ZERO,
+                        List.of(),
                         List.of()),
                 new AnswerEvent.Failed("r", 3, "decoder-1", ErrorCode.POISONED, "three decoders died"),
                 new AnswerEvent.Missing("r", 0, "decoder-1", List.of(KEY)),
+                new AnswerEvent.Released("r", 2, "decoder-1"),
+                new AnswerEvent.Planned("r", 0, "vision-encoder-1", 3, LAYOUT),
                 status(Stage.VISION_ENCODER),
                 status(Stage.PROJECTOR),
                 status(Stage.DECODER),

@@ -132,6 +132,8 @@ final class AnswerStream implements AnswerListener {
             case AnswerEvent.Failed failed -> fail(new VlmException(failed.code(), failed.message()), true);
             case AnswerEvent.Started started -> throw neverArrives(started);
             case AnswerEvent.Missing missing -> throw neverArrives(missing);
+            case AnswerEvent.Released released -> throw neverArrives(released);
+            case AnswerEvent.Planned planned -> throw neverArrives(planned);
         }
     }
 

@@ -1,37 +1,30 @@
 package org.vlmserve.gateway.chat;
 
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
 import java.util.concurrent.TimeoutException;
-import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.springframework.core.io.buffer.DataBuffer;
-import org.springframework.http.HttpHeaders;
 import org.springframework.http.HttpStatus;
-import org.springframework.http.InvalidMediaTypeException;
 import org.springframework.http.MediaType;
 import org.springframework.http.server.reactive.ServerHttpResponse;
 import org.springframework.web.server.ServerWebExchange;
 import org.springframework.web.server.WebHandler;
 import org.vlmserve.gateway.chat.ChatRequest.WantedPicture;
-import org.vlmserve.gateway.config.DetailConfig;
-import org.vlmserve.gateway.config.RequestConfig;
 import org.vlmserve.gateway.config.StreamConfig;
 import org.vlmserve.gateway.http.Admission;
 import org.vlmserve.gateway.http.BodyReader;
 import org.vlmserve.gateway.http.Call;
 import org.vlmserve.gateway.http.ErrorResponses;
 import org.vlmserve.gateway.http.GatewayMetrics;
-import org.vlmserve.gateway.picture.PictureFetcher;
 import org.vlmserve.messaging.AskRequest;
 import org.vlmserve.messaging.AskRequest.PictureInput;
 import org.vlmserve.messaging.RequestRoad;
 import org.vlmserve.protocol.AnswerEvent;
-import org.vlmserve.protocol.error.ErrorCode;
+import org.vlmserve.protocol.PictureFiles;
 import org.vlmserve.protocol.error.VlmException;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
@@ -43,19 +36,14 @@ import tools.jackson.databind.json.JsonMapper;
 /** {@code POST /v1/chat/completions}. */
 public final class ChatCompletionsHandler implements WebHandler {
 
-    private static final String TIMEOUT_HEADER = "x-request-timeout-ms";
-    private static final Pattern TRACE_PARENT = Pattern.compile("00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}");
-
     /** Signals that may wait between the road's thread and the thread that writes, beside the stream's own buffer. */
     private static final int PREFETCH = 16;
 
-    private final RequestConfig limits;
     private final StreamConfig streaming;
-    private final int fetchConcurrency;
     private final ChatRequestParser parser;
+    private final Intake intake;
     private final Admission admission;
     private final BodyReader bodies;
-    private final PictureFetcher fetcher;
     private final RequestRoad road;
     private final ErrorResponses errors;
     private final GatewayMetrics metrics;
@@ -63,25 +51,21 @@ public final class ChatCompletionsHandler implements WebHandler {
     private final Scheduler blocking;
 
     public ChatCompletionsHandler(
-            RequestConfig limits,
             StreamConfig streaming,
-            int fetchConcurrency,
-            DetailConfig detail,
+            ChatRequestParser parser,
+            Intake intake,
             Admission admission,
             BodyReader bodies,
-            PictureFetcher fetcher,
             RequestRoad road,
             ErrorResponses errors,
             GatewayMetrics metrics,
             JsonMapper json,
             Scheduler blocking) {
-        this.limits = limits;
         this.streaming = streaming;
-        this.fetchConcurrency = fetchConcurrency;
-        this.parser = new ChatRequestParser(limits, detail);
+        this.parser = parser;
+        this.intake = intake;
         this.admission = admission;
         this.bodies = bodies;
-        this.fetcher = fetcher;
         this.road = road;
         this.errors = errors;
         this.metrics = metrics;
@@ -91,45 +75,7 @@ public final class ChatCompletionsHandler implements WebHandler {
 
     @Override
     public Mono<Void> handle(ServerWebExchange exchange) {
-        HttpHeaders headers = exchange.getRequest().getHeaders();
-        requireJson(headers);
-        return answer(exchange, timeout(headers.getFirst(TIMEOUT_HEADER)));
-    }
-
-    private static void requireJson(HttpHeaders headers) {
-        MediaType type;
-        try {
-            type = headers.getContentType();
-        } catch (InvalidMediaTypeException e) {
-            throw notJson(e);
-        }
-        if (type == null
-                || !type.equalsTypeAndSubtype(MediaType.APPLICATION_JSON)
-                || (type.getCharset() != null && !type.getCharset().equals(StandardCharsets.UTF_8))) {
-            throw notJson(null);
-        }
-    }
-
-    private static VlmException notJson(@Nullable Exception cause) {
-        return new VlmException(
-                ErrorCode.CONTENT_TYPE_UNSUPPORTED,
-                "the Content-Type header does not say application/json in UTF-8",
-                cause);
-    }
-
-    private Duration timeout(@Nullable String header) {
-        if (header == null) {
-            return limits.timeout();
-        }
-        if (!header.matches("[0-9]{1,12}") || Long.parseLong(header) == 0) {
-            throw new VlmException(
-                    ErrorCode.INVALID_REQUEST,
-                    TIMEOUT_HEADER + " is not a positive number of milliseconds",
-                    TIMEOUT_HEADER,
-                    null);
-        }
-        Duration wanted = Duration.ofMillis(Long.parseLong(header));
-        return wanted.compareTo(limits.timeout()) < 0 ? wanted : limits.timeout();
+        return answer(exchange, intake.timeout(exchange));
     }
 
     private Mono<Void> answer(ServerWebExchange exchange, Duration timeout) {
@@ -141,13 +87,7 @@ public final class ChatCompletionsHandler implements WebHandler {
                     Instant deadline = created.plus(timeout);
                     return prepare(exchange, call, deadline, ticket)
                             .timeout(timeout)
-                            .onErrorMap(
-                                    TimeoutException.class,
-                                    late -> new VlmException(
-                                            ErrorCode.DEADLINE_EXCEEDED,
-                                            "the request and its pictures had not arrived at the deadline, after "
-                                                    + timeout.toMillis() + " ms",
-                                            late))
+                            .onErrorMap(TimeoutException.class, e -> Intake.late(timeout, e))
                             .flatMap(prepared -> prepared.stream()
                                     ? stream(exchange.getResponse(), call, prepared, created)
                                     : whole(exchange.getResponse(), call, prepared, created));
@@ -164,13 +104,12 @@ public final class ChatCompletionsHandler implements WebHandler {
                 .map(parser::parse)
                 .doOnNext(request -> {
                     call.stream(request.stream());
-                    requireModel(request.model());
-                    call.model(request.model());
+                    intake.requireModel(call, request.model());
                 })
                 .flatMap(request -> {
                     long start = System.nanoTime();
-                    return pictures(request.pictures(), ticket).map(pictures -> {
-                        Duration fetch = Duration.ofNanos(pictures.isEmpty() ? 0 : System.nanoTime() - start);
+                    return intake.fetch(request.pictures(), ticket).map(files -> {
+                        Duration fetch = Duration.ofNanos(files.isEmpty() ? 0 : System.nanoTime() - start);
                         call.answerId("chatcmpl-" + UUID.randomUUID().toString().replace("-", ""));
                         AskRequest ask = new AskRequest(
                                 call.answerId(),
@@ -178,33 +117,21 @@ public final class ChatCompletionsHandler implements WebHandler {
                                 call.tenant(),
                                 deadline,
                                 request.turns(),
-                                pictures,
+                                request.templateArguments(),
+                                inputs(request.pictures(), files),
                                 request.sampling(),
-                                traceParent(exchange));
+                                Intake.traceParent(exchange));
                         return new Prepared(ask, request.stream(), request.includeUsage(), fetch);
                     });
                 });
     }
 
-    private static String traceParent(ServerWebExchange exchange) {
-        String given = exchange.getRequest().getHeaders().getFirst("traceparent");
-        return given != null && TRACE_PARENT.matcher(given).matches() ? given : "";
-    }
-
-    /** Before any picture is fetched: nobody shall make us fetch for a model that is not there. */
-    private void requireModel(String model) {
-        if (!road.status().models().contains(model)) {
-            throw ModelsHandler.notFound(model, "model");
+    private static List<PictureInput> inputs(List<WantedPicture> wanted, List<PictureFiles> files) {
+        List<PictureInput> inputs = new ArrayList<>(files.size());
+        for (int i = 0; i < files.size(); i++) {
+            inputs.add(new PictureInput(files.get(i), wanted.get(i).limits()));
         }
-    }
-
-    private Mono<List<PictureInput>> pictures(List<WantedPicture> wanted, Admission.Ticket ticket) {
-        return Flux.fromIterable(wanted)
-                .flatMapSequential(
-                        picture -> fetcher.fetch(picture.source(), ticket::reserve)
-                                .map(content -> new PictureInput(content, picture.limits())),
-                        fetchConcurrency)
-                .collectList();
+        return inputs;
     }
 
     private Flux<AnswerStream.Signal> ask(Prepared prepared, Call call, @Nullable Duration keepAlive, int capacity) {
@@ -247,13 +174,7 @@ public final class ChatCompletionsHandler implements WebHandler {
                     }
                 })
                 .single()
-                .flatMap(body -> {
-                    byte[] bytes = json.writeValueAsBytes(body);
-                    response.setStatusCode(HttpStatus.OK);
-                    response.getHeaders().setContentType(MediaType.APPLICATION_JSON);
-                    response.getHeaders().setContentLength(bytes.length);
-                    return response.writeWith(Mono.just(response.bufferFactory().wrap(bytes)));
-                });
+                .flatMap(body -> Intake.write(response, json, body));
     }
 
     private Mono<Void> stream(ServerHttpResponse response, Call call, Prepared prepared, Instant created) {

@@ -1,7 +1,7 @@
 package org.vlmserve.gateway.chat;
 
 import java.util.List;
-import org.vlmserve.gateway.picture.PictureSource;
+import org.vlmserve.gateway.picture.PictureUrl;
 import org.vlmserve.protocol.ChatTurn;
 import org.vlmserve.protocol.PixelLimits;
 import org.vlmserve.protocol.Sampling;
@@ -9,12 +9,14 @@ import org.vlmserve.protocol.Sampling;
 /**
  * A chat completion request that is valid as far as the gateway can tell.
  *
- * @param pictures where they are; {@link ChatTurn.Picture} parts index this list
+ * @param templateArguments a JSON object for the chat template
+ * @param pictures where they are; {@link ChatTurn.Visual} parts index this list
  * @param includeUsage whether the stream ends with a chunk of usage
  */
 record ChatRequest(
         String model,
         List<ChatTurn> turns,
+        String templateArguments,
         List<WantedPicture> pictures,
         Sampling sampling,
         boolean stream,
@@ -25,5 +27,5 @@ record ChatRequest(
         pictures = List.copyOf(pictures);
     }
 
-    record WantedPicture(PictureSource source, PixelLimits limits) {}
+    record WantedPicture(PictureUrl source, PixelLimits limits) {}
 }

@@ -11,9 +11,13 @@ import org.jspecify.annotations.Nullable;
 import org.vlmserve.gateway.chat.ChatRequest.WantedPicture;
 import org.vlmserve.gateway.config.DetailConfig;
 import org.vlmserve.gateway.config.RequestConfig;
-import org.vlmserve.gateway.picture.PictureSource;
+import org.vlmserve.gateway.picture.PictureUrl;
 import org.vlmserve.protocol.ChatTurn;
+import org.vlmserve.protocol.Medium;
+import org.vlmserve.protocol.PictureSource;
 import org.vlmserve.protocol.PixelLimits;
+import org.vlmserve.protocol.PromptJob;
+import org.vlmserve.protocol.ProtocolLimits;
 import org.vlmserve.protocol.Sampling;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
@@ -25,10 +29,10 @@ import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Reads OpenAI's chat completion request, strictly: a field has the effect that {@code docs/api.md} promises, or the
+ * Reads OpenAI's chat completion request, and the requests of our own that share its parts, strictly: a field has the effect that {@code docs/api.md} promises, or the
  * request is refused with the field's path. Null is as good as absent everywhere.
  */
-final class ChatRequestParser {
+public final class ChatRequestParser {
 
     private static final int MAX_STOPS = 16;
 
@@ -52,6 +56,24 @@ final class ChatRequestParser {
     private static final List<String> HARMLESS_TEXTS =
             List.of("user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention");
 
+    private static final String TEMPLATE_ARGUMENTS = "chat_template_kwargs";
+
+    /** What the reference's {@code apply_chat_template} takes beside the names that a template sees. */
+    private static final Set<String> RESERVED_ARGUMENTS = Set.of(
+            "add_generation_prompt",
+            "chat_template",
+            "continue_final_message",
+            "conversation",
+            "documents",
+            "messages",
+            "padding",
+            "return_assistant_tokens_mask",
+            "return_dict",
+            "return_tensors",
+            "tokenize",
+            "tools",
+            "truncation");
+
     private final RequestConfig limits;
     private final DetailConfig detail;
     private final JsonMapper json = JsonMapper.builder()
@@ -59,7 +81,7 @@ final class ChatRequestParser {
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
             .build();
 
-    ChatRequestParser(RequestConfig limits, DetailConfig detail) {
+    public ChatRequestParser(RequestConfig limits, DetailConfig detail) {
         this.limits = limits;
         this.detail = detail;
     }
@@ -71,12 +93,28 @@ final class ChatRequestParser {
         return new Reading(body).read(Fields.of(tree(body), "", body));
     }
 
+    /** As {@link #parse} does. */
+    PlanCall parsePlan(byte[] bytes) {
+        CutBody body = new CutBody(bytes);
+        return new Reading(body).readPlan(Fields.of(tree(body), "", body));
+    }
+
     /** Every top-level field that is read, or refused by name: what {@code docs/api.md} has to list. */
     Set<String> topLevelFields() {
         CutBody body = new CutBody("{\"model\":\"any\",\"messages\":[{\"role\":\"user\",\"content\":\"\"}]}"
                 .getBytes(StandardCharsets.UTF_8));
         Fields request = Fields.of(tree(body), "", body);
         new Reading(body).read(request);
+        return request.known();
+    }
+
+    /** The same for plans. */
+    Set<String> planFields() {
+        CutBody body =
+                new CutBody("{\"model\":\"any\",\"pictures\":[{\"type\":\"size\",\"size\":{\"width\":1,\"height\":1}}]}"
+                        .getBytes(StandardCharsets.UTF_8));
+        Fields request = Fields.of(tree(body), "", body);
+        new Reading(body).readPlan(request);
         return request.known();
     }
 
@@ -118,12 +156,13 @@ final class ChatRequestParser {
             String model = request.requiredText("model");
             readProcessorOptions(request.object("mm_processor_kwargs"));
             List<ChatTurn> turns = readMessages(request.required("messages", "a list of messages"));
+            String templateArguments = readTemplateArguments(request);
             Sampling sampling = readSampling(request);
             boolean stream = request.flag("stream", false);
             boolean includeUsage = readStreamOptions(request.object("stream_options"), stream);
             readHarmless(request);
             request.end();
-            return new ChatRequest(model, turns, pictures, sampling, stream, includeUsage);
+            return new ChatRequest(model, turns, templateArguments, pictures, sampling, stream, includeUsage);
         }
 
         private void readProcessorOptions(@Nullable Fields options) {
@@ -133,6 +172,85 @@ final class ChatRequestParser {
             minPixels = options.longInteger("min_pixels", 1, Long.MAX_VALUE);
             maxPixels = options.longInteger("max_pixels", 1, Long.MAX_VALUE);
             options.end();
+        }
+
+        private String readTemplateArguments(Fields request) {
+            JsonNode given = request.any(TEMPLATE_ARGUMENTS);
+            if (given == null) {
+                return PromptJob.NO_ARGUMENTS;
+            }
+            if (!given.isObject()) {
+                throw Fields.wrongType(TEMPLATE_ARGUMENTS, given, "an object");
+            }
+            for (String name : given.propertyNames()) {
+                if (RESERVED_ARGUMENTS.contains(name)) {
+                    throw Fields.invalid(
+                            TEMPLATE_ARGUMENTS + "." + name,
+                            "is reserved: the request's other fields alone decide on it");
+                }
+            }
+            String arguments = request.restored(given, TEMPLATE_ARGUMENTS).toString();
+            int size = arguments.getBytes(StandardCharsets.UTF_8).length;
+            if (size > ProtocolLimits.MAX_TEMPLATE_ARGUMENTS_BYTES) {
+                throw new VlmException(
+                        ErrorCode.REQUEST_TOO_LARGE,
+                        TEMPLATE_ARGUMENTS + " has " + size + " bytes, at most "
+                                + ProtocolLimits.MAX_TEMPLATE_ARGUMENTS_BYTES + " are taken",
+                        TEMPLATE_ARGUMENTS,
+                        null);
+            }
+            return arguments;
+        }
+
+        PlanCall readPlan(Fields request) {
+            String model = request.requiredText("model");
+            readProcessorOptions(request.object("mm_processor_kwargs"));
+            JsonNode given = request.required("pictures", "a list of pictures");
+            if (!given.isArray()) {
+                throw Fields.wrongType("pictures", given, "a list of pictures");
+            }
+            if (given.isEmpty()) {
+                throw Fields.invalid("pictures", "is empty, expected at least one picture");
+            }
+            requireFew(given.size(), "pictures");
+            List<PlanCall.Part> parts = new ArrayList<>(given.size());
+            for (int i = 0; i < given.size(); i++) {
+                parts.add(readPlanned(Fields.of(given.get(i), "pictures[" + i + "]", body)));
+            }
+            request.end();
+            return new PlanCall(model, parts);
+        }
+
+        private PlanCall.Part readPlanned(Fields part) {
+            String type = part.requiredText("type");
+            PlanCall.Part read = switch (type) {
+                case "image_url" -> {
+                    readPicture(
+                            Fields.of(part.required("image_url", "an object with a url"), part.at("image_url"), body));
+                    WantedPicture picture = pictures.getLast();
+                    yield new PlanCall.Part(picture, null, picture.limits());
+                }
+                case "size" ->
+                    readSize(
+                            Fields.of(part.required("size", "an object with width and height"), part.at("size"), body));
+                default -> throw Fields.invalid(part.at("type"), "is unknown, expected image_url or size");
+            };
+            part.end();
+            return read;
+        }
+
+        /** With frames it is a video's size. */
+        private PlanCall.Part readSize(Fields size) {
+            int width = size.requiredInteger("width", 1, Integer.MAX_VALUE);
+            int height = size.requiredInteger("height", 1, Integer.MAX_VALUE);
+            Integer frames = size.integer("frames", 1, Integer.MAX_VALUE);
+            PixelLimits pixels = readPixelLimits(size);
+            return new PlanCall.Part(
+                    null,
+                    frames == null
+                            ? PictureSource.still(width, height)
+                            : new PictureSource(Medium.VIDEO, frames, width, height),
+                    pixels);
         }
 
         private List<ChatTurn> readMessages(JsonNode messages) {
@@ -258,6 +376,24 @@ final class ChatRequestParser {
             if (!url.isString()) {
                 throw Fields.wrongType(at, url, "a string");
             }
+            PixelLimits pixels = readPixelLimits(picture);
+            requireFew(pictures.size() + 1, at);
+            pictures.add(new WantedPicture(source(url.stringValue(), at), pixels));
+            return new ChatTurn.Picture(pictures.size() - 1);
+        }
+
+        private void requireFew(int count, String at) {
+            if (count > limits.maxPictures()) {
+                throw new VlmException(
+                        ErrorCode.INVALID_REQUEST,
+                        "the request holds more than " + limits.maxPictures() + " pictures",
+                        at,
+                        null);
+            }
+        }
+
+        /** Reads what remains of a picture: its bounds. */
+        private PixelLimits readPixelLimits(Fields picture) {
             String named = picture.text("detail");
             Long ceiling = switch (named == null ? "auto" : named) {
                 case "low" -> (Long) detail.lowMaxPixels();
@@ -274,28 +410,20 @@ final class ChatRequestParser {
                         ErrorCode.PIXEL_LIMITS_INVALID,
                         "min_pixels is " + pixels.minPixels() + ", above max_pixels " + pixels.maxPixels()
                                 + " (which detail may have set)",
-                        at.substring(0, at.length() - ".url".length()),
+                        picture.path(),
                         null);
             }
-            if (pictures.size() == limits.maxPictures()) {
-                throw new VlmException(
-                        ErrorCode.INVALID_REQUEST,
-                        "the request holds more than " + limits.maxPictures() + " pictures",
-                        at,
-                        null);
-            }
-            pictures.add(new WantedPicture(source(url.stringValue(), at), pixels));
-            return new ChatTurn.Picture(pictures.size() - 1);
+            return pixels;
         }
 
-        private PictureSource source(String url, String at) {
+        private PictureUrl source(String url, String at) {
             ByteBuffer cut = body.original(url);
             if (cut != null) {
-                return new PictureSource.Inline(cut, at);
+                return new PictureUrl.Inline(cut, at);
             }
             return url.regionMatches(true, 0, "data:", 0, 5)
-                    ? new PictureSource.Inline(ByteBuffer.wrap(url.getBytes(StandardCharsets.UTF_8)), at)
-                    : new PictureSource.Remote(url, at);
+                    ? new PictureUrl.Inline(ByteBuffer.wrap(url.getBytes(StandardCharsets.UTF_8)), at)
+                    : new PictureUrl.Remote(url, at);
         }
 
         private Sampling readSampling(Fields request) {

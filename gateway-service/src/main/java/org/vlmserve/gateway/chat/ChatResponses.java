@@ -10,7 +10,7 @@ import org.vlmserve.protocol.AnswerEvent.Finished;
 import org.vlmserve.protocol.AnswerEvent.Token;
 import org.vlmserve.protocol.AnswerEvent.TokenLogprob;
 import org.vlmserve.protocol.AnswerEvent.Usage;
-import org.vlmserve.protocol.PictureLayout;
+import org.vlmserve.protocol.Region;
 import org.vlmserve.protocol.StageTimes;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
@@ -151,21 +151,18 @@ record ChatResponses(String id, String model, Instant created, boolean logprobs,
         millis.put("prefill", millis(times.prefill()));
         millis.put("answer", millis(times.answer()));
         ArrayNode pictures = vlm.putArray("pictures");
-        for (PictureLayout layout : finished.pictures()) {
-            ObjectNode picture = pictures.addObject();
-            size(
-                    picture.putObject("source"),
-                    layout.source().width(),
-                    layout.source().height());
-            size(picture.putObject("resized"), layout.resizedWidth(), layout.resizedHeight());
-            picture.put("tokens", layout.tokens());
+        finished.pictures().forEach(layout -> pictures.add(LayoutJson.of(layout)));
+        ArrayNode regions = vlm.putArray("regions");
+        for (Region region : finished.regions()) {
+            regions.addObject()
+                    .put("label", region.label())
+                    .put("picture", region.picture())
+                    .put("x1", region.x1())
+                    .put("y1", region.y1())
+                    .put("x2", region.x2())
+                    .put("y2", region.y2());
         }
         return vlm;
-    }
-
-    private static void size(ObjectNode node, int width, int height) {
-        node.put("width", width);
-        node.put("height", height);
     }
 
     /** To the microsecond. */

@@ -1,11 +1,14 @@
 package org.vlmserve.gateway.chat;
 
 import java.util.HashSet;
+import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
@@ -36,6 +39,11 @@ final class Fields {
     /** The names that were asked for so far, whether they were there or not. */
     Set<String> known() {
         return Set.copyOf(read);
+    }
+
+    /** Of this object. */
+    String path() {
+        return path;
     }
 
     String at(String name) {
@@ -91,6 +99,28 @@ final class Fields {
         return text;
     }
 
+    /**
+     * A copy of any JSON value in which every string is as the caller wrote it.
+     *
+     * @throws VlmException {@code INVALID_REQUEST} for broken text and for integers beyond 64 bits
+     */
+    JsonNode restored(JsonNode value, String at) {
+        if (value instanceof ObjectNode object) {
+            ObjectNode copy = JsonNodeFactory.instance.objectNode();
+            object.properties().forEach(entry -> copy.set(entry.getKey(), restored(entry.getValue(), at)));
+            return copy;
+        }
+        if (value.isArray()) {
+            ArrayNode copy = JsonNodeFactory.instance.arrayNode();
+            value.forEach(item -> copy.add(restored(item, at)));
+            return copy;
+        }
+        if (value.isIntegralNumber() && !value.canConvertToLong()) {
+            throw invalid(at, "holds " + value + ", expected integers of at most 64 bits");
+        }
+        return value.isString() ? JsonNodeFactory.instance.stringNode(text(value, at)) : value;
+    }
+
     /** Requires that every value is a string. */
     void texts() {
         node.propertyNames().forEach(this::text);
@@ -111,6 +141,11 @@ final class Fields {
     Integer integer(String name, int least, int most) {
         Long value = longInteger(name, least, most);
         return value == null ? null : value.intValue();
+    }
+
+    int requiredInteger(String name, int least, int most) {
+        required(name, "an integer");
+        return Objects.requireNonNull(integer(name, least, most));
     }
 
     @Nullable

@@ -2,18 +2,18 @@ package org.vlmserve.gateway.chat;
 
 import java.time.Instant;
 import java.util.Comparator;
+import java.util.EnumSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
-import org.springframework.http.HttpStatus;
-import org.springframework.http.MediaType;
-import org.springframework.http.server.reactive.ServerHttpResponse;
 import org.springframework.web.reactive.HandlerMapping;
 import org.springframework.web.server.ServerWebExchange;
 import org.springframework.web.server.WebHandler;
 import org.vlmserve.messaging.StatusBoard;
 import org.vlmserve.protocol.InstanceStatus.ServedModel;
 import org.vlmserve.protocol.ModelRef;
+import org.vlmserve.protocol.Stage;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 import reactor.core.publisher.Mono;
@@ -23,7 +23,10 @@ import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
-/** {@code GET /v1/models} and {@code GET /v1/models/{id}}: what can be asked now, by all of its stages being live. */
+/**
+ * {@code GET /v1/models} and {@code GET /v1/models/{id}}: what can be asked now. A model whose decoder alone is live takes
+ * texts; pictures need its other stages too.
+ */
 public final class ModelsHandler implements WebHandler {
 
     /** The path variable of one model. */
@@ -41,13 +44,7 @@ public final class ModelsHandler implements WebHandler {
     public Mono<Void> handle(ServerWebExchange exchange) {
         Map<String, String> variables = exchange.getRequiredAttribute(HandlerMapping.URI_TEMPLATE_VARIABLES_ATTRIBUTE);
         String wanted = variables.get(MODEL);
-        byte[] body = json.writeValueAsBytes(wanted == null ? list() : one(wanted));
-        ServerHttpResponse response = exchange.getResponse();
-        response.setStatusCode(HttpStatus.OK);
-        response.getHeaders().setContentType(MediaType.APPLICATION_JSON);
-        response.getHeaders().setContentLength(body.length);
-        return response.writeWith(
-                Mono.fromSupplier(() -> response.bufferFactory().wrap(body)));
+        return Intake.write(exchange.getResponse(), json, wanted == null ? list() : one(wanted));
     }
 
     private JsonNode list() {
@@ -56,31 +53,38 @@ public final class ModelsHandler implements WebHandler {
         ArrayNode data = list.putArray("data");
         status.models().stream()
                 .sorted()
-                .flatMap(model -> status.serving(model).stream())
-                .forEach(model -> data.add(describe(model)));
+                .flatMap(model -> describe(model).stream())
+                .forEach(data::add);
         return list;
     }
 
     private JsonNode one(String model) {
-        Optional<ModelRef> serving = status.serving(model);
-        if (serving.isPresent()) {
-            return describe(serving.get());
-        }
-        if (status.models().contains(model)) {
-            throw new VlmException(
-                    ErrorCode.STAGE_UNAVAILABLE,
-                    "model '" + model + "' is known, but not all of its stages are live; try again later");
-        }
-        throw notFound(model, null);
+        return describe(model)
+                .orElseThrow(() -> status.known(model)
+                        ? new VlmException(
+                                ErrorCode.STAGE_UNAVAILABLE,
+                                "model '" + model + "' is known, but no decoder of it is live; try again later")
+                        : notFound(model, null));
     }
 
-    private ObjectNode describe(ModelRef model) {
+    /** Nothing if it cannot be asked. */
+    private Optional<ObjectNode> describe(String model) {
+        Optional<ModelRef> pictures = status.serving(model);
+        return pictures.isPresent()
+                ? pictures.map(revision -> describe(revision, "text", "image"))
+                : status.serving(model, EnumSet.of(Stage.DECODER)).map(revision -> describe(revision, "text"));
+    }
+
+    private ObjectNode describe(ModelRef model, String... modalities) {
         ObjectNode node = JsonNodeFactory.instance.objectNode();
         node.put("id", model.model());
         node.put("object", "model");
         node.put("created", importedAt(model).getEpochSecond());
         node.put("owned_by", "vlm");
-        node.putObject("vlm").put("revision", model.revision()).put("context_length", contextLength(model));
+        ObjectNode vlm = node.putObject("vlm");
+        vlm.put("revision", model.revision()).put("context_length", contextLength(model));
+        ArrayNode inputs = vlm.putArray("input_modalities");
+        List.of(modalities).forEach(inputs::add);
         return node;
     }
 

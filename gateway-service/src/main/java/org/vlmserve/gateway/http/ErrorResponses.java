@@ -59,7 +59,7 @@ public final class ErrorResponses {
             return status.getStatusCode().value() == 404
                     ? new VlmException(
                             ErrorCode.PATH_NOT_FOUND,
-                            "nothing is served at this path; expected /v1/chat/completions or /v1/models")
+                            "nothing is served at this path; expected /v1/chat/completions, /v1/vision/plan or /v1/models")
                     : new VlmException(ErrorCode.INVALID_REQUEST, "the request is malformed");
         }
         log.atError()

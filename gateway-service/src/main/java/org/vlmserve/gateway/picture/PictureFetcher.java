@@ -57,16 +57,16 @@ public final class PictureFetcher {
      * @return the file, of a supported type. Errors: {@code PICTURE_URL_REFUSED}, {@code PICTURE_UNREACHABLE},
      *     {@code PICTURE_TOO_LARGE}, {@code PICTURE_TYPE_UNSUPPORTED}, {@code INVALID_REQUEST}
      */
-    public Mono<byte[]> fetch(PictureSource source, LongConsumer reserve) {
+    public Mono<byte[]> fetch(PictureUrl source, LongConsumer reserve) {
         Mono<byte[]> content = switch (source) {
-            case PictureSource.Inline inline ->
+            case PictureUrl.Inline inline ->
                 Mono.fromCallable(() -> inline.decode(maxBytes)).subscribeOn(blocking);
-            case PictureSource.Remote remote -> download(remote, reserve);
+            case PictureUrl.Remote remote -> download(remote, reserve);
         };
         return content.doOnNext(bytes -> PictureType.require(bytes, source.param()));
     }
 
-    private Mono<byte[]> download(PictureSource.Remote remote, LongConsumer reserve) {
+    private Mono<byte[]> download(PictureUrl.Remote remote, LongConsumer reserve) {
         if (!config.fetchUrls()) {
             return Mono.error(new VlmException(
                     ErrorCode.PICTURE_URL_REFUSED,
@@ -136,7 +136,7 @@ public final class PictureFetcher {
     private Mono<byte[]> body(HttpClientResponse response, ByteBufFlux content, String param, LongConsumer reserve) {
         String declared = response.responseHeaders().get(HttpHeaderNames.CONTENT_LENGTH);
         if (declared != null && declared.matches("[0-9]{1,18}") && Long.parseLong(declared) > maxBytes) {
-            return Mono.error(PictureSource.tooLarge(Long.parseLong(declared), maxBytes, param));
+            return Mono.error(PictureUrl.tooLarge(Long.parseLong(declared), maxBytes, param));
         }
         return content.collect(Parts::new, (parts, buffer) -> parts.add(buffer, param, reserve))
                 .map(Parts::join);
@@ -149,7 +149,7 @@ public final class PictureFetcher {
         void add(ByteBuf buffer, String param, LongConsumer reserve) {
             size += buffer.readableBytes();
             if (size > maxBytes) {
-                throw PictureSource.tooLarge(size, maxBytes, param);
+                throw PictureUrl.tooLarge(size, maxBytes, param);
             }
             reserve.accept(buffer.readableBytes());
             byte[] part = new byte[buffer.readableBytes()];

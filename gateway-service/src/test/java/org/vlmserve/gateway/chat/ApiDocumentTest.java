@@ -26,13 +26,26 @@ import org.vlmserve.protocol.error.ErrorCode;
 /** Holds {@code docs/api.md} and the code together. */
 class ApiDocumentTest {
 
+    private final ChatRequestParser parser = new ChatRequestParser(
+            new RequestConfig(
+                    Duration.ofMinutes(5),
+                    DataSize.ofMegabytes(28),
+                    DataSize.ofMegabytes(24),
+                    16,
+                    DataSize.ofMegabytes(2)),
+            new DetailConfig(200_704, null, null));
     private final String document;
     private final Map<String, String> fields;
 
     ApiDocumentTest() throws IOException {
         document = Files.readString(Path.of(System.getProperty("vlm.root"), "docs", "api.md"));
-        String section = document.substring(document.indexOf("## Request fields"), document.indexOf("## Messages"));
-        fields = Pattern.compile("^\\| `([a-z_]+)` \\| ([a-z]+)", Pattern.MULTILINE)
+        fields = fields("## Request fields", "## Messages");
+    }
+
+    /** What the rows of a section's tables begin with: a field and its state. */
+    private Map<String, String> fields(String from, String to) {
+        String section = document.substring(document.indexOf(from), document.indexOf(to));
+        return Pattern.compile("^\\| `([a-z_]+)` \\| ([a-z]+)", Pattern.MULTILINE)
                 .matcher(section)
                 .results()
                 .collect(Collectors.toMap(
@@ -40,16 +53,14 @@ class ApiDocumentTest {
     }
 
     @Test
-    void everyTopLevelFieldHasARowAndEveryRowAField() {
-        ChatRequestParser parser = new ChatRequestParser(
-                new RequestConfig(
-                        Duration.ofMinutes(5),
-                        DataSize.ofMegabytes(28),
-                        DataSize.ofMegabytes(24),
-                        16,
-                        DataSize.ofMegabytes(2)),
-                new DetailConfig(200_704, null, null));
+    void everyFieldOfAPlanHasARowAndEveryRowAField() {
+        assertThat(new TreeSet<>(
+                        fields("### Fields of a plan", "### A plan's answer").keySet()))
+                .isEqualTo(new TreeSet<>(parser.planFields()));
+    }
 
+    @Test
+    void everyTopLevelFieldHasARowAndEveryRowAField() {
         assertThat(new TreeSet<>(fields.keySet())).isEqualTo(new TreeSet<>(parser.topLevelFields()));
         assertThat(fields.values()).isSubsetOf("supported", "beyond", "ignored", "refused");
     }

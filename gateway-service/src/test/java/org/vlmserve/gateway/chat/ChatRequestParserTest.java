@@ -15,8 +15,10 @@ import org.springframework.util.unit.DataSize;
 import org.vlmserve.gateway.Pictures;
 import org.vlmserve.gateway.config.DetailConfig;
 import org.vlmserve.gateway.config.RequestConfig;
-import org.vlmserve.gateway.picture.PictureSource;
+import org.vlmserve.gateway.picture.PictureUrl;
 import org.vlmserve.protocol.ChatTurn;
+import org.vlmserve.protocol.Medium;
+import org.vlmserve.protocol.PictureSource;
 import org.vlmserve.protocol.PixelLimits;
 import org.vlmserve.protocol.Sampling;
 import org.vlmserve.protocol.error.ErrorCode;
@@ -73,6 +75,7 @@ class ChatRequestParserTest {
                 .isEqualTo(new ChatRequest(
                         "m",
                         List.of(new ChatTurn("user", List.of(new ChatTurn.Text("Hi")), true)),
+                        "{}",
                         List.of(),
                         Sampling.DEFAULTS,
                         false,
@@ -103,6 +106,80 @@ class ChatRequestParserTest {
         assertThat(with("'temperature':null,'tools':null").sampling()).isEqualTo(Sampling.DEFAULTS);
         assertThat(with("'stream':true,'stream_options':{'include_usage':true}").includeUsage())
                 .isTrue();
+    }
+
+    @Test
+    void templateArgumentsArriveAsTheyWere() {
+        String data = "data:" + "a".repeat(2000);
+        assertThat(with("'chat_template_kwargs':{'add_vision_id':true,'n':-3,'x':[1.5,null,{'s':'" + data + "'}]}")
+                        .templateArguments())
+                .isEqualTo("{'add_vision_id':true,'n':-3,'x':[1.5,null,{'s':'%s'}]}".replace('\'', '"'), data);
+        assertThat(with("'chat_template_kwargs':null").templateArguments()).isEqualTo("{}");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "{'messages':[]} | chat_template_kwargs.messages | invalid_request",
+                "{'add_generation_prompt':false} | chat_template_kwargs.add_generation_prompt | invalid_request",
+                "{'tools':[]} | chat_template_kwargs.tools | invalid_request",
+                "[] | chat_template_kwargs | invalid_request",
+                "'text' | chat_template_kwargs | invalid_request",
+                "{'n':123456789012345678901234567890} | chat_template_kwargs | invalid_request",
+                "{'s':'LONG'} | chat_template_kwargs | request_too_large",
+            })
+    void templateArgumentsThatDecideOnMoreThanTheTemplateAreRefused(String arguments, String param, String code) {
+        VlmException error = catchThrowableOfType(
+                VlmException.class,
+                () -> with("'chat_template_kwargs':" + arguments.replace("LONG", "x".repeat(16 << 10))));
+        assertThat(error.param()).isEqualTo(param);
+        assertThat(error.code().wireName()).isEqualTo(code);
+    }
+
+    private PlanCall plan(String fields) {
+        return parser.parsePlan(
+                ("{'model':'m'," + fields + "}").replace('\'', '"').getBytes(StandardCharsets.UTF_8));
+    }
+
+    @Test
+    void aPlanTakesPicturesAndSizes() {
+        PlanCall plan = plan("'mm_processor_kwargs':{'max_pixels':5000},'pictures':["
+                + "{'type':'size','size':{'width':3,'height':4}},"
+                + "{'type':'image_url','image_url':{'url':'https://a/b','max_pixels':7000}}]");
+        assertThat(plan.pictures().get(0).size()).isEqualTo(PictureSource.still(3, 4));
+        assertThat(plan.pictures().get(0).limits()).isEqualTo(new PixelLimits(null, 5000L));
+        assertThat(plan.pictures().get(1).size()).isNull();
+        assertThat(plan.pictures().get(1).limits()).isEqualTo(new PixelLimits(null, 7000L));
+        assertThat(plan.wanted()).hasSize(1);
+        PlanCall.Part video =
+                plan("'pictures':[{'type':'size','size':{'width':3,'height':4,'frames':9,'min_pixels':10}}]")
+                        .pictures()
+                        .getFirst();
+        assertThat(video.size()).isEqualTo(new PictureSource(Medium.VIDEO, 9, 3, 4));
+        assertThat(video.limits()).isEqualTo(new PixelLimits(10L, 1_000_000L));
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "'pictures':[] | pictures",
+                "'pictures':{} | pictures",
+                "'other':1,'pictures':[{'type':'size','size':{'width':3,'height':4}}] | other",
+                "'pictures':[{'type':'text','text':'a'}] | pictures[0].type",
+                "'pictures':[{'type':'size'}] | pictures[0].size",
+                "'pictures':[{'type':'size','size':{'width':0,'height':4}}] | pictures[0].size.width",
+                "'pictures':[{'type':'size','size':{'width':3}}] | pictures[0].size.height",
+                "'pictures':[{'type':'size','size':{'width':3,'height':4,'frames':0}}] | pictures[0].size.frames",
+                "'pictures':[{'type':'size','size':{'width':3,'height':4,'min_pixels':9,'max_pixels':8}}] | pictures[0].size",
+                "'pictures':[{'type':'size','size':{'width':3,'height':4},'detail':'low'}] | pictures[0].detail",
+            })
+    void aPlanThatIsWrongNamesTheField(String fields, String param) {
+        assertThat(catchThrowableOfType(VlmException.class, () -> plan(fields)).param())
+                .isEqualTo(param);
     }
 
     @Test
@@ -280,10 +357,10 @@ class ChatRequestParserTest {
         byte[] png = Pictures.pngOfBytes(5000);
         ChatRequest request = picture("{'url':'" + Pictures.dataUrl(png) + "'}");
 
-        PictureSource source = request.pictures().getFirst().source();
+        PictureUrl source = request.pictures().getFirst().source();
         assertThat(source)
                 .isInstanceOfSatisfying(
-                        PictureSource.Inline.class,
+                        PictureUrl.Inline.class,
                         inline -> assertThat(inline.decode(5000)).isEqualTo(png));
         assertThat(source.param()).isEqualTo("messages[0].content[0].image_url.url");
     }

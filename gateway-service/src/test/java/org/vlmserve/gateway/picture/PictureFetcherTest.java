@@ -85,7 +85,7 @@ class PictureFetcherTest {
 
     private byte[] fetch(String url) {
         return Objects.requireNonNull(fetcher("pictures.example")
-                .fetch(new PictureSource.Remote(url, "p"), reserved::addAndGet)
+                .fetch(new PictureUrl.Remote(url, "p"), reserved::addAndGet)
                 .block());
     }
 
@@ -142,7 +142,7 @@ class PictureFetcherTest {
         VlmException error = catchThrowableOfType(
                 VlmException.class,
                 () -> fetcher()
-                        .fetch(new PictureSource.Remote(url("/"), "p"), reserved::addAndGet)
+                        .fetch(new PictureUrl.Remote(url("/"), "p"), reserved::addAndGet)
                         .block());
 
         assertThat(error.code()).isEqualTo(ErrorCode.PICTURE_URL_REFUSED);
@@ -241,7 +241,7 @@ class PictureFetcherTest {
         VlmException error = catchThrowableOfType(
                 VlmException.class,
                 () -> fetcher(Duration.ofSeconds(1), "pictures.example")
-                        .fetch(new PictureSource.Remote(url("/drip"), "p"), reserved::addAndGet)
+                        .fetch(new PictureUrl.Remote(url("/drip"), "p"), reserved::addAndGet)
                         .block());
         assertThat(error.code()).isEqualTo(ErrorCode.PICTURE_UNREACHABLE);
         assertThat(error).hasMessageContaining("1000 ms");
@@ -273,7 +273,7 @@ class PictureFetcherTest {
 
         assertThat(catchThrowableOfType(
                                 VlmException.class,
-                                () -> fetcher.fetch(new PictureSource.Remote(url("/"), "p"), bytes -> {})
+                                () -> fetcher.fetch(new PictureUrl.Remote(url("/"), "p"), bytes -> {})
                                         .block())
                         .code())
                 .isEqualTo(ErrorCode.PICTURE_URL_REFUSED);
@@ -324,13 +324,13 @@ class PictureFetcherTest {
             System.setProperty("javax.net.ssl.trustStore", store.toString());
             System.setProperty("javax.net.ssl.trustStorePassword", "changeit");
             PictureFetcher trusting = fetcher("pictures.example", "other.example");
-            assertThat(trusting.fetch(new PictureSource.Remote("https://pictures.example" + port, "p"), bytes -> {})
+            assertThat(trusting.fetch(new PictureUrl.Remote("https://pictures.example" + port, "p"), bytes -> {})
                             .block())
                     .isEqualTo(PNG);
             assertThat(catchThrowableOfType(
                                     VlmException.class,
                                     () -> trusting.fetch(
-                                                    new PictureSource.Remote("https://other.example" + port, "p"),
+                                                    new PictureUrl.Remote("https://other.example" + port, "p"),
                                                     bytes -> {})
                                             .block())
                             .code())

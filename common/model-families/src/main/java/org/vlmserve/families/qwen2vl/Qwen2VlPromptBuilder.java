@@ -112,6 +112,9 @@ final class Qwen2VlPromptBuilder implements PromptBuilder {
                     slots.add(picture.index());
                     parts.add(Map.of("type", "image"));
                 }
+                case ChatTurn.Video video ->
+                    throw new VlmException(
+                            ErrorCode.PROMPT_UNSUPPORTED, "a message holds a video, which is not supported");
                 case ChatTurn.Text given -> {
                     String text = given.text();
                     // Otherwise a caller's text could take the place of one of the pictures.

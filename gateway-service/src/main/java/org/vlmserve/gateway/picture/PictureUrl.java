@@ -8,16 +8,16 @@ import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 
 /** Where a caller's picture is. */
-public sealed interface PictureSource {
+public sealed interface PictureUrl {
 
     /** The request field that named it. */
     String param();
 
     /** @param url an http or https URL, not yet checked */
-    record Remote(String url, String param) implements PictureSource {}
+    record Remote(String url, String param) implements PictureUrl {}
 
     /** @param url a whole {@code data:} URL in ASCII, from position to limit */
-    record Inline(ByteBuffer url, String param) implements PictureSource {
+    record Inline(ByteBuffer url, String param) implements PictureUrl {
 
         private static final int LONGEST_HEADER = 256;
 

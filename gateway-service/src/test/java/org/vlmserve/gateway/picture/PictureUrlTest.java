@@ -13,10 +13,10 @@ import org.vlmserve.gateway.Pictures;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 
-class PictureSourceTest {
+class PictureUrlTest {
 
     private static byte[] decode(String url, long maxBytes) {
-        return new PictureSource.Inline(ByteBuffer.wrap(url.getBytes(StandardCharsets.UTF_8)), "p").decode(maxBytes);
+        return new PictureUrl.Inline(ByteBuffer.wrap(url.getBytes(StandardCharsets.UTF_8)), "p").decode(maxBytes);
     }
 
     private static ErrorCode refused(String url, long maxBytes) {
