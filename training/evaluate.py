@@ -18,6 +18,7 @@ import urllib.request
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from documents.metrics import edits
 from reader import testset
 from reader.testset import Item
 
@@ -26,21 +27,11 @@ COMMON = " .,:'&/%#+-()$£€"
 Answer = Callable[[Item], str]
 
 
-def edits(wanted: str, given: str) -> int:
-    """Levenshtein's distance."""
-    row = list(range(len(given) + 1))
-    for i, w in enumerate(wanted, 1):
-        corner, row[0] = row[0], i
-        for j, g in enumerate(given, 1):
-            corner, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, corner + (w != g))
-    return row[-1]
-
-
-def through_rest(base_url: str, model: str, key: str | None, timeout: float) -> Answer:
+def through_rest(base_url: str, model: str, key: str | None, timeout: float, max_tokens: int = MAX_TOKENS) -> Answer:
     """Answers from `POST {base_url}/chat/completions`, greedily."""
     def answer(item: Item) -> str:
         picture = "data:image/png;base64," + base64.b64encode(item.png).decode()
-        body = {"model": model, "temperature": 0, "max_tokens": MAX_TOKENS, "messages": [{"role": "user", "content": [
+        body = {"model": model, "temperature": 0, "max_tokens": max_tokens, "messages": [{"role": "user", "content": [
             {"type": "image_url", "image_url": {"url": picture}}, {"type": "text", "text": item.question}]}]}
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
         request = urllib.request.Request(base_url.rstrip("/") + "/chat/completions", json.dumps(body).encode(), headers)
@@ -50,7 +41,7 @@ def through_rest(base_url: str, model: str, key: str | None, timeout: float) -> 
     return answer
 
 
-def in_transformers(checkpoint: Path, device: str, threads: int) -> Answer:
+def in_transformers(checkpoint: Path, device: str, threads: int, max_tokens: int = MAX_TOKENS) -> Answer:
     """Answers from transformers' own image processor, model and `generate`, in float32."""
     import io
 
@@ -76,7 +67,7 @@ def in_transformers(checkpoint: Path, device: str, threads: int) -> Answer:
         ids = torch.tensor([tokenizer.encode(text)], device=device)
         out = model.generate(
             input_ids=ids, attention_mask=torch.ones_like(ids), pixel_values=seen["pixel_values"].to(device),
-            image_grid_thw=seen["image_grid_thw"].to(device), max_new_tokens=MAX_TOKENS,
+            image_grid_thw=seen["image_grid_thw"].to(device), max_new_tokens=max_tokens,
             mm_token_type_ids=(ids == model.config.image_token_id).int())
         return tokenizer.decode(out[0, ids.shape[1]:], skip_special_tokens=True)
 

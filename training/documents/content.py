@@ -193,7 +193,7 @@ def _priced(values: Values, count: int, draw: Callable[[], str], high: int) -> t
 
 @dataclass
 class _Bill:
-    """Names, quantities, unit prices and line totals of goods with the sums that follow, all of one side."""
+    """Names, quantities, unit prices and line totals of goods with the sums that follow, all on one side of the split."""
 
     names: list[str]
     quantities: list[int]
@@ -206,11 +206,21 @@ def _bill(values: Values, count: int, draw: Callable[[], str], high: int, quanti
     rng = values.rng
     names, units = _priced(values, count, draw, high)
     rate = rng.choice((5, 7, 8, 10, 19, 20))
-    for attempt in range(100_000):
+    counts = [1] * count
+
+    def redraw(row: int) -> None:
+        while True:
+            units[row] = values.cents(20, high)
+            counts[row] = rng.choice((1, 1, 2, 2, 3, 4, 5, 6, 8, 10)) if quantities else 1
+            others = {u * q for i, (u, q) in enumerate(zip(units, counts)) if i != row}
+            if values.fits(amount := units[row] * counts[row]) and amount not in others:
+                return
+
+    for row in range(count):
+        redraw(row)
+    for attempt in range(10_000):
         if attempt:
-            index = rng.randrange(count)
-            units[index] = values.cents(20, high)
-        counts = [rng.choice((1, 1, 2, 2, 3, 4, 5, 6, 8, 10)) if quantities else 1 for _ in range(count)]
+            redraw(rng.randrange(count))
         amounts = [u * q for u, q in zip(units, counts)]
         subtotal = sum(amounts)
         sums = {"subtotal": subtotal}
@@ -229,15 +239,14 @@ def _bill(values: Values, count: int, draw: Callable[[], str], high: int, quanti
             note = rng.choice((500, 1000, 2000, 5000))
             sums["cash"] = (total // note + 1) * note
             sums["change"] = sums["cash"] - total
-        printed = {*amounts, *units, *(v for k, v in sums.items() if k in wanted)}
         reductions = [sums[k] for k in ("tax", "discount", "tip") if k in sums]
-        if len(set(amounts)) == count and len(set(reductions)) == len(reductions) and values.fits(*printed):
+        if len(set(reductions)) == len(reductions) and values.fits(*(v for k, v in sums.items() if k in wanted)):
             return _Bill(names, counts, units, amounts, {k: v for k, v in sums.items() if k in wanted})
         if values.held_out and attempt % 200 == 199:
             # Few sums of many amounts are held out at once: ask for fewer.
             optional = sorted(wanted - {"total"})
             wanted = wanted - {rng.choice(optional), "cash", "change"} if optional else wanted
-    raise RuntimeError(f"no amounts of the held-out side ({values.held_out}) for {count} rows and {sorted(wanted)}")
+    raise RuntimeError(f"no {count} amounts on side {values.held_out} whose {sorted(wanted)} are on it too, in {values.money(1234)}")
 
 
 def receipt(values: Values, rows: int) -> Content:

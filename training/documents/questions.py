@@ -30,11 +30,13 @@ KEYS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Turn:
-    """A question of a `type` and its right answer. `keys` are the fields that a JSON answer has."""
+    """A question of a `type` and its right answer. `about`: what is asked about, for rules that do not read questions: the
+    key of a field, the printed piece, the number of a line; `keys` are the fields that a JSON answer has."""
 
     type: str
     question: str
     answer: str
+    about: str = field(default="", compare=False)
     keys: tuple[str, ...] = field(default=(), compare=False)
 
 
@@ -132,34 +134,34 @@ class Asking:
         question = self.rng.choice(special) if special and self.rng.random() < 0.4 else self._worded(
             self.words.field, self._noun(key))
         if key in self.fields:
-            return Turn("field", question, self.fields[key].value)
-        return Turn("absent", question, ABSENT)
+            return Turn("field", question, self.fields[key].value, key)
+        return Turn("absent", question, ABSENT, key)
 
     def _beside(self) -> Turn | None:
         labelled = [f for f in self.fields.values() if f.label]
         if not labelled:
             return None
         chosen = self.rng.choice(labelled)
-        return Turn("beside", self._worded(self.words.beside, chosen.label), chosen.value)
+        return Turn("beside", self._worded(self.words.beside, chosen.label), chosen.value, chosen.label)
 
     def _line(self) -> Turn | None:
         lines = self.page.lines
         if not lines:
             return None
         number = self.rng.randint(1, len(lines))
-        return Turn("line", self._worded(self.words.line, str(number)), lines[number - 1])
+        return Turn("line", self._worded(self.words.line, str(number)), lines[number - 1], str(number))
 
     def _no_line(self) -> Turn:
         number = len(self.page.lines) + self.rng.randint(2, 9)
-        return Turn("absent", self._worded(self.words.line, str(number)), ABSENT)
+        return Turn("absent", self._worded(self.words.line, str(number)), ABSENT, str(number))
 
     def _edge_line(self) -> Turn | None:
         lines = self.page.lines
         if not lines:
             return None
         if self.rng.random() < 0.5:
-            return Turn("top", self._worded(self.words.top), lines[0])
-        return Turn("line", self._worded(self.words.last_line), lines[-1])
+            return Turn("top", self._worded(self.words.top), lines[0], "1")
+        return Turn("line", self._worded(self.words.last_line), lines[-1], str(len(lines)))
 
     def _word(self) -> Turn | None:
         lines = self.page.lines
@@ -168,8 +170,8 @@ class Asking:
         number = self.rng.randint(1, len(lines))
         parts = lines[number - 1].split(" ")
         if self.rng.random() < 0.5:
-            return Turn("word", self._worded(self.words.first_word, str(number)), parts[0])
-        return Turn("word", self._worded(self.words.last_word, str(number)), parts[-1])
+            return Turn("word", self._worded(self.words.first_word, str(number)), parts[0], f"first {number}")
+        return Turn("word", self._worded(self.words.last_word, str(number)), parts[-1], f"last {number}")
 
     def _after(self) -> Turn | None:
         """What follows a quoted piece in reading order: a look-up by content that every page allows."""
@@ -182,41 +184,41 @@ class Asking:
         if text.count(piece) > 1 or piece != piece.strip() or '"' in piece:
             return None
         rest = text[start + length:].lstrip()[:self.rng.choice((4, 8, 12))].rstrip()
-        return Turn("after", self._worded(self.words.after, piece), rest) if rest else None
+        return Turn("after", self._worded(self.words.after, piece), rest, piece) if rest else None
 
     def _all(self) -> Turn | None:
         text = "\n".join(self.page.lines)
         return Turn("all", self._worded(self.words.all), text or BLANK)
 
     def _count_lines(self) -> Turn:
-        return Turn("count", self._worded(self.words.count_lines), str(len(self.page.lines)))
+        return Turn("count", self._worded(self.words.count_lines), str(len(self.page.lines)), "lines")
 
     def _count_items(self) -> Turn:
-        return Turn("count", self._worded(self.words.count_items), str(len(self.table.rows)))
+        return Turn("count", self._worded(self.words.count_items), str(len(self.table.rows)), "items")
 
     def _rows(self) -> list[dict[str, str]]:
         return [dict(zip(self.table.columns, row)) for row in self.table.rows]
 
     def _price(self) -> Turn:
         row = self.rng.choice(self._rows())
-        return Turn("price", self._worded(self.words.price, row["item"]), row["price"])
+        return Turn("price", self._worded(self.words.price, row["item"]), row["price"], row["item"])
 
     def _item(self) -> Turn:
         row = self.rng.choice(self._rows())
-        return Turn("item", self._worded(self.words.item, row["price"]), row["item"])
+        return Turn("item", self._worded(self.words.item, row["price"]), row["item"], row["price"])
 
     def _no_item(self) -> Turn | None:
         """An item or a price that is not listed."""
         text = " ".join(self.page.lines).casefold()
         if self.rng.random() < 0.6:
             name = self.values.goods()
-            return None if name.casefold() in text else Turn("absent", self._worded(self.words.price, name), ABSENT)
+            return None if name.casefold() in text else Turn("absent", self._worded(self.words.price, name), ABSENT, name)
         price = self.page.content.money(self.values.cents())
-        return None if price.casefold() in text else Turn("absent", self._worded(self.words.item, price), ABSENT)
+        return None if price.casefold() in text else Turn("absent", self._worded(self.words.item, price), ABSENT, price)
 
     def _quantity(self) -> Turn:
         row = self.rng.choice(self._rows())
-        return Turn("quantity", self._worded(self.words.quantity, row["item"]), row["quantity"])
+        return Turn("quantity", self._worded(self.words.quantity, row["item"]), row["quantity"], row["item"])
 
     def _cell(self) -> Turn | None:
         """A cell of a table whose first column names its rows."""
@@ -227,15 +229,15 @@ class Asking:
             same = [r for r in self.table.rows if cells[column] in r]
             if len(same) > 1 or sum(cells[column] == c for c in cells) > 1:
                 return None
-            return Turn("item", self._worded(self.words.chart_label, cells[column]), cells[0])
-        return Turn("cell", self._worded(self.words.cell, self.table.heads[column], cells[0]), cells[column])
+            return Turn("item", self._worded(self.words.chart_label, cells[column]), cells[0], cells[column])
+        return Turn("cell", self._worded(self.words.cell, self.table.heads[column], cells[0]), cells[column], cells[0])
 
     def _charted(self) -> Turn:
         index = self.rng.randrange(len(self.chart.labels))
         label, printed = self.chart.labels[index], self.chart.printed[index]
         if self.rng.random() < 0.35:
-            return Turn("chart", self._worded(self.words.chart_label, printed), label)
-        return Turn("chart", self._worded(self.words.chart, label), printed)
+            return Turn("chart", self._worded(self.words.chart_label, printed), label, printed)
+        return Turn("chart", self._worded(self.words.chart, label), printed, label)
 
     def _chart_extreme(self) -> Turn:
         values = self.chart.values
@@ -249,10 +251,10 @@ class Asking:
             return None
         high, low = amounts.index(max(amounts)), amounts.index(min(amounts))
         return self.rng.choice((
-            Turn("extreme", self._worded(self.words.dearest), rows[high]["item"]),
-            Turn("extreme", self._worded(self.words.cheapest), rows[low]["item"]),
-            Turn("extreme", self._worded(self.words.highest), rows[high]["price"]),
-            Turn("extreme", self._worded(self.words.lowest), rows[low]["price"])))
+            Turn("extreme", self._worded(self.words.dearest), rows[high]["item"], "dearest"),
+            Turn("extreme", self._worded(self.words.cheapest), rows[low]["item"], "cheapest"),
+            Turn("extreme", self._worded(self.words.highest), rows[high]["price"], "highest"),
+            Turn("extreme", self._worded(self.words.lowest), rows[low]["price"], "lowest")))
 
     def _sum(self) -> Turn | None:
         if not 2 <= len(self.table.amounts) <= 4:
@@ -263,7 +265,7 @@ class Asking:
         key = self.rng.choice(self.keys)
         if self.fields and self.rng.random() < 0.5:
             key = self.rng.choice([k for k in self.fields if k in self.keys] or [key])
-        return Turn("yes or no", self._worded(self.words.is_there, self._noun(key)), "yes" if key in self.fields else "no")
+        return Turn("yes or no", self._worded(self.words.is_there, self._noun(key)), "yes" if key in self.fields else "no", key)
 
     def _is_it(self) -> Turn | None:
         known = [f for f in self.fields.values() if f.key in self.keys]
@@ -272,7 +274,7 @@ class Asking:
         chosen = self.rng.choice(known)
         right = self.rng.random() < 0.5
         value = chosen.value if right else self._altered(chosen.value)
-        return Turn("yes or no", self._worded(self.words.is_it, self._noun(chosen.key), value), "yes" if right else "no")
+        return Turn("yes or no", self._worded(self.words.is_it, self._noun(chosen.key), value), "yes" if right else "no", value)
 
     def _altered(self, value: str) -> str:
         """Another value of the same form: another one on the page, or one with a digit or letter changed."""
@@ -296,4 +298,4 @@ class Asking:
         if missing and self.rng.random() < 0.3:
             keys[self.rng.randrange(len(keys))] = self.rng.choice(missing)
         answer = json.dumps({k: self.fields[k].value if k in self.fields else None for k in keys}, ensure_ascii=False)
-        return Turn("json", self._worded(self.words.json, ", ".join(keys)), answer, tuple(keys))
+        return Turn("json", self._worded(self.words.json, ", ".join(keys)), answer, keys=tuple(keys))
