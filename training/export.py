@@ -97,7 +97,7 @@ def hub_name(name: str) -> str | None:
 
 
 def export(model: Qwen2VLForConditionalGeneration, size: models.Size, tokenizer: Qwen2Tokenizer, folder: Path,
-           dtype: torch.dtype) -> None:
+           dtype: torch.dtype, max_new_tokens: int = 32) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     tokens = {t: tokenizer.convert_tokens_to_ids(t) for t in tokenizers.SPECIAL_TOKENS}
     _write(folder / "config.json", hub_configuration(size, tokens, dtype))
@@ -105,7 +105,7 @@ def export(model: Qwen2VLForConditionalGeneration, size: models.Size, tokenizer:
         "do_sample": False,
         "eos_token_id": [tokens[tokenizers.TURN_END], tokens[tokenizers.END_OF_TEXT]],
         "pad_token_id": tokens[tokenizers.END_OF_TEXT],
-        "max_new_tokens": 32,
+        "max_new_tokens": max_new_tokens,
     })
     _write(folder / "preprocessor_config.json", {
         "image_processor_type": "Qwen2VLImageProcessor",

@@ -16,19 +16,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import AutoTokenizer
 
-from documents import learning, recipe as recipes
+from documents import families, learning
+from documents import recipe as recipes
 from documents.learning import Learner
 from documents.recipe import Recipe, Stage
-from documents.tokenizer import build
-from reader.tokenizer import load
 from train import keep_freed_memory
 
 SAVE_EVERY, REPORT_EVERY, VALIDATE_EVERY = 180, 60, 600  # seconds
 
 
 def run_stage(recipe: Recipe, stage: Stage, folder: Path, device: torch.device, workers: int) -> None:
-    tokenizer = load(folder / "tokenizer")
+    tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer")
     learner = Learner(recipe, stage, tokenizer, device)
     checkpoint = folder / f"{stage.name}.pt"
     if checkpoint.exists():
@@ -99,7 +99,7 @@ def main() -> None:
     args.run.mkdir(parents=True, exist_ok=True)
     recipe = recipes.load(args.recipe)
     if not (args.run / "tokenizer").exists():
-        build().save_pretrained(args.run / "tokenizer")
+        families.words(recipe.family).save_pretrained(args.run / "tokenizer")
     for stage in recipe.stages:
         if args.stage in (None, stage.name):
             run_stage(recipe, stage, args.run, torch.device(args.device), args.workers)

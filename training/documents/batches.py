@@ -1,4 +1,4 @@
-"""Batches of pages: pixels or oracle slots, the true characters of every patch, and turns about each page.
+"""Batches of pages: pictures or oracle slots, the true characters of every patch, and turns about each page.
 
 Everything depends on the seed, the stage's name and the number of the step only, so that a run can be continued, and drawn
 ahead by worker processes.
@@ -8,13 +8,12 @@ import random
 from dataclasses import dataclass
 
 import numpy as np
-from transformers import Qwen2Tokenizer
+from transformers import PreTrainedTokenizerBase
 
 from reader import strings
-from reader.batches import IGNORED, patches
+from reader.batches import IGNORED
 from reader.model import SLOTS
 from reader.pictures import CELL, PATCH
-from reader.tokenizer import IMAGE_PAD, TURN_END, prompt
 
 from . import TRAINING, Sides, drawing, generator
 from .drawing import Picture
@@ -51,10 +50,11 @@ def slots(text: str, centres: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Characters:
-    """Pictures for vision alone: `pixels` [B, N, 588] and `slots` [B, N, S] of pages or tiles of one grid."""
+    """Pictures for vision alone: `images` [B, H, W, 3] of uint8 and `slots` [B, N, S] of pages or tiles of one
+    grid."""
 
     grid: tuple[int, int]
-    pixels: np.ndarray
+    images: np.ndarray
     slots: np.ndarray
 
 
@@ -71,16 +71,15 @@ def draw_picture(rng: random.Random, kinds: dict[str, float], grid: tuple[int, i
 def draw_pages(rng: random.Random, kinds: dict[str, float], grid: tuple[int, int], count: int, sides: Sides = TRAINING,
                **options) -> Characters:
     drawn = [draw_picture(rng, kinds, grid, sides, **options) for _ in range(count)]
-    return Characters(grid, patches(np.stack([p.pixels for p in drawn])),
-                      np.stack([slots(p.text, p.centres, grid) for p in drawn]))
+    return Characters(grid, np.stack([p.pixels for p in drawn]), np.stack([slots(p.text, p.centres, grid) for p in drawn]))
 
 
 def draw_tiles(rng: random.Random, kinds: dict[str, float], count: int, sides: Sides = TRAINING, **options) -> Characters:
     """Square tiles cut from pages, most of them full of text: attention over few patches is cheap."""
     grid = (rng.randint(8, 12), rng.randint(9, 13))
-    pixels: list[np.ndarray] = []
+    images: list[np.ndarray] = []
     found: list[np.ndarray] = []
-    while len(pixels) < count:
+    while len(images) < count:
         picture = draw_picture(rng, kinds, grid, sides, **options)
         by_cell = slots(picture.text, picture.centres, grid).reshape(*grid, 4, SLOTS)
         top, left = rng.randint(0, grid[0] % TILE), rng.randint(0, grid[1] % TILE)
@@ -88,23 +87,22 @@ def draw_tiles(rng: random.Random, kinds: dict[str, float], count: int, sides: S
             for column in range(left, grid[1] - TILE + 1, TILE):
                 tile = by_cell[row:row + TILE, column:column + TILE]
                 if (tile > 0).sum() >= 8 or rng.random() < 0.1:
-                    pixels.append(picture.pixels[row * CELL:(row + TILE) * CELL, column * CELL:(column + TILE) * CELL])
+                    images.append(picture.pixels[row * CELL:(row + TILE) * CELL, column * CELL:(column + TILE) * CELL])
                     found.append(tile.reshape(-1, SLOTS))
     # Not the first ones, which would leave the last page's lower part out.
-    chosen = sorted(rng.sample(range(len(pixels)), count))
-    return Characters((TILE, TILE), patches(np.stack([pixels[i] for i in chosen])), np.stack([found[i] for i in chosen]))
+    chosen = sorted(rng.sample(range(len(images)), count))
+    return Characters((TILE, TILE), np.stack([images[i] for i in chosen]), np.stack([found[i] for i in chosen]))
 
 
 class Prompts:
     """Turns as token ids. Each prompt is `before`, a picture's cells, `after`, and a turn: question, then answer."""
 
-    def __init__(self, tokenizer: Qwen2Tokenizer) -> None:
-        self.tokenizer = tokenizer
-        self.end = tokenizer.convert_tokens_to_ids(TURN_END)
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, before: list[int], after: list[int], asks: list[int], end: int
+                 ) -> None:
+        """`asks`: the ids between a question and its answer; `end`: the id behind an answer."""
+        self.tokenizer, self.before, self.after, self.end = tokenizer, before, after, end
         self.padding = tokenizer.pad_token_id
-        ids = tokenizer.encode(prompt(tokenizer, ""))
-        at = ids.index(tokenizer.convert_tokens_to_ids(IMAGE_PAD))
-        self.before, self.after, self._asks = ids[:at], ids[at + 1:at + 2], ids[at + 2:]
+        self._asks = asks
         self._fixed = {ABSENT: tokenizer.encode(ABSENT)}
         self._spelling: dict[str, int] = {}
 
@@ -123,13 +121,13 @@ class Prompts:
 
 @dataclass(frozen=True)
 class Asked:
-    """Turns about pages of one grid: `pixels` [B, N, 588] unless only an oracle is wanted, the true `slots` [B, N, S], the
+    """Turns about pages of one grid: `images` [B, H, W, 3] of uint8 unless only an oracle is wanted, the true `slots` [B, N, S], the
     slots that the `oracle` tells [B, N, S], ids of `turns` [B, K, T], and the id that is wanted behind each of them
     (`targets` [B, K, T]); `types` of the questions; the `level` of a
     curriculum that the pages are of."""
 
     grid: tuple[int, int]
-    pixels: np.ndarray | None
+    images: np.ndarray | None
     slots: np.ndarray
     oracle: np.ndarray
     turns: np.ndarray
@@ -164,7 +162,7 @@ def draw_asked(rng: random.Random, kinds: dict[str, float], grid: tuple[int, int
                sides: Sides = TRAINING, *, pictures: bool, noise: bool = True, lookups: float = 0.0, **options) -> Asked:
     """`count` pages with `each` turns about every one; `noise`: the oracle misreads as vision does."""
     longest = LONGEST_ANSWER if rng.random() < 0.15 else 32  # together, long answers pad each other less
-    pixels, true, told, turns = [], [], [], []
+    images, true, told, turns = [], [], [], []
     for _ in range(count):
         page = generator.draw_page(rng, draw_kind(rng, kinds), grid[1] * CELL, grid[0] * CELL, sides, **options)
         state = generator.draw_state(rng)
@@ -176,7 +174,7 @@ def draw_asked(rng: random.Random, kinds: dict[str, float], grid: tuple[int, int
         centres = drawing.moved(centres, affine)
         if pictures:
             picture = drawing.draw_picture(rng, page, affine, illegible=state == "illegible")
-            pixels.append(picture.pixels)
+            images.append(picture.pixels)
         found = slots(text, centres, grid) if state == "legible" else np.zeros((4 * grid[0] * grid[1], SLOTS), dtype=np.int64)
         true.append(found)
         if state == "illegible":
@@ -184,7 +182,7 @@ def draw_asked(rng: random.Random, kinds: dict[str, float], grid: tuple[int, int
         else:
             told.append(slots(*misread(rng, text, centres), grid) if noise else found)
     ids, targets = _padded(turns, prompts)
-    return Asked(grid, patches(np.stack(pixels)) if pictures else None, np.stack(true), np.stack(told),
+    return Asked(grid, np.stack(images) if pictures else None, np.stack(true), np.stack(told),
                  ids.reshape(count, each, -1), targets.reshape(count, each, -1), tuple(t.type for t in turns))
 
 

@@ -10,7 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import Qwen2VLForConditionalGeneration
 
+from reader.batches import DEVIATION, MEAN
 from reader.model import CLASSES, SLOTS, Size, norm, positions, rotated, rotation
+from reader.pictures import CELL, PATCH
 
 Keys = list[tuple[Tensor, Tensor]]
 
@@ -20,6 +22,15 @@ def _linear(inputs: int, outputs: int) -> nn.Linear:
     nn.init.normal_(layer.weight, std=1 / math.sqrt(inputs))
     nn.init.zeros_(layer.bias)
     return layer
+
+
+def patches(images: Tensor) -> Tensor:
+    """[B, H, W, 3] of uint8 -> [B, N, 588], as `reader.batches.patches` has them, on the images' device."""
+    batch, height, width, _ = images.shape
+    mean, deviation = (torch.from_numpy(a).to(images.device) for a in (MEAN, DEVIATION))
+    normal = images.float() * (1 / (255 * deviation)) - mean / deviation
+    tiles = normal.view(batch, height // CELL, 2, PATCH, width // CELL, 2, PATCH, 3)
+    return tiles.permute(0, 1, 4, 2, 5, 7, 3, 6).reshape(batch, -1, 3 * PATCH * PATCH)
 
 
 class Spelling(nn.Module):

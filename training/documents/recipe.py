@@ -31,6 +31,7 @@ class Stage:
     after: tuple[str, ...] = ()
     solve: bool = False
     warm_up: int = 150
+    vision_warm_up: int = 0  # of the vision tower alone, if it differs
     decay: float = 0.4
     floor: float = 0.03
     tiles: float = 0.0  # share of the steps, from the first on, on tiles instead of pages
@@ -54,6 +55,7 @@ class Stage:
 @dataclass(frozen=True)
 class Recipe:
     seed: int
+    family: str
     model: Size
     stages: tuple[Stage, ...]
     weight_decay: float = 0.02

@@ -6,9 +6,9 @@ word nothing merges, and the words of the training phrasings are whole.
 """
 
 from tokenizers import pre_tokenizers
-from transformers import Qwen2Tokenizer
+from transformers import PreTrainedTokenizerFast, Qwen2Tokenizer
 
-from reader.tokenizer import assemble
+from reader.tokenizer import assemble, empty
 
 from . import phrasings
 
@@ -16,7 +16,24 @@ _SPACE = "Ġ"  # as byte-level tokenizers write a space
 
 
 def build() -> Qwen2Tokenizer:
-    """The tokenizer, the same each time."""
+    """Qwen2-VL's tokenizer, the same each time."""
+    vocabulary, merges = _pieces()
+    return assemble(vocabulary, merges)
+
+
+def plain(start: str, end: str, padding: str, image: str, template: str | None) -> PreTrainedTokenizerFast:
+    """The same pieces with the special tokens of another family; `template` renders its chats."""
+    vocabulary, merges = _pieces()
+    bpe = empty(vocabulary, merges)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=bpe, bos_token=start, eos_token=end, pad_token=padding, additional_special_tokens=[image],
+        clean_up_tokenization_spaces=False)
+    tokenizer.chat_template = template
+    return tokenizer
+
+
+def _pieces() -> tuple[dict[str, int], list[tuple[str, str]]]:
+    """Vocabulary and merges."""
     merges: list[tuple[str, str]] = [("Â", "£"), ("â", "Ĥ"), ("âĤ", "¬")]
     for step in ("ss", "ssi", "ssis", "ssist", "ssista", "ssistan", "ssistant"):
         merges.append((step[:-1], step[-1]))
@@ -32,4 +49,4 @@ def build() -> Qwen2Tokenizer:
                 merges.append((whole[:-1], whole[-1]))
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {piece: i for i, piece in enumerate([*alphabet, *("".join(m) for m in merges)])}
-    return assemble(vocabulary, merges)
+    return vocabulary, merges

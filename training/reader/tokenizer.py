@@ -4,7 +4,6 @@ Answers are spelled one character a token (`spell`), so that what is copied from
 """
 
 import json
-from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import Qwen2Tokenizer
@@ -42,8 +41,9 @@ CHAT_TEMPLATE = """\
 """
 
 
-def _empty() -> Tokenizer:
-    bpe = Tokenizer(models.BPE())
+def empty(vocabulary: dict[str, int] | None = None, merges: list[tuple[str, str]] | None = None) -> Tokenizer:
+    """Byte-level BPE as Qwen2 cuts text, over given pieces or none yet."""
+    bpe = Tokenizer(models.BPE(vocabulary, merges))
     bpe.normalizer = normalizers.NFC()
     bpe.pre_tokenizer = pre_tokenizers.Sequence([
         pre_tokenizers.Split(Regex(PRETOKENIZE_REGEX), behavior="isolated"),
@@ -55,7 +55,7 @@ def _empty() -> Tokenizer:
 
 def build(entries: int) -> Qwen2Tokenizer:
     """A tokenizer of at most `entries` tokens, special ones included, trained on the wording of prompts."""
-    bpe = _empty()
+    bpe = empty()
     wording = [*strings.QUESTIONS, *strings.SYSTEM_PROMPTS, "system\n", "user\n", "assistant\n"] * 4
     bpe.train_from_iterator(wording + rare_characters(), trainers.BpeTrainer(
         vocab_size=entries - len(SPECIAL_TOKENS), min_frequency=2, show_progress=False,
@@ -92,8 +92,3 @@ def prompt(tokenizer: Qwen2Tokenizer, question: str, picture_first: bool = True,
     if system is not None:
         messages.insert(0, {"role": "system", "content": system})
     return tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-
-
-def load(folder: Path) -> Qwen2Tokenizer:
-    """The tokenizer that `save_pretrained` wrote into a folder."""
-    return Qwen2Tokenizer.from_pretrained(folder)

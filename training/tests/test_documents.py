@@ -90,7 +90,7 @@ def test_slots_spell_a_page() -> None:
 
 def test_tiles_are_cut_where_their_characters_are() -> None:
     tiles = batches.draw_tiles(random.Random(1), {"receipt": 1.0, "scattered": 1.0}, 12)
-    assert tiles.grid == (batches.TILE, batches.TILE) and tiles.pixels.shape[:2] == tiles.slots.shape[:2] == (12, 64)
+    assert tiles.grid == (batches.TILE, batches.TILE) and tiles.images.shape == (12, 112, 112, 3) and tiles.slots.shape[:2] == (12, 64)
     assert (tiles.slots > 0).any((1, 2)).sum() >= 8
 
 

@@ -2,43 +2,67 @@
 
 import random
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from transformers import (
+    AutoTokenizer,
+    LlavaForConditionalGeneration,
+    PaliGemmaForConditionalGeneration,
+    Qwen2VLForConditionalGeneration,
+)
 
-from documents import batches, learning
+from documents import batches, families, learning
 from documents import recipe as recipes
-from documents import tokenizer as tokenizers
-from documents.batches import IGNORED, Prompts
+from documents.batches import IGNORED
 from documents.learning import Learner
-from documents.model import first_position, remember, reply
+from documents.model import first_position, patches, remember, reply
+from documents.recipe import Recipe
 from reader import model as models
+from reader.batches import patches as line_patches
 from reader.tokenizer import IMAGE_PAD, prompt
 
-RECIPE = recipes.load(Path(__file__).parents[1] / "recipes" / "documents.toml")
+RECIPES = {path.stem: recipes.load(path) for path in (Path(__file__).parents[1] / "recipes").glob("*.toml")
+           if path.stem != "line-reader"}
+RECIPE = RECIPES["documents"]
 SMALL = models.Size(vision_width=64, vision_layers=2, vision_heads=2, width=96, layers=2, heads=3, kv_heads=3, mlp=128,
                     rope_theta=10.0, mrope_section=(2, 7, 7), vocabulary=RECIPE.model.vocabulary)
 KINDS = {"ticket": 1.0}
+STAGES = [(name, stage.name) for name, recipe in RECIPES.items() for stage in recipe.stages]
+
+
+@cache
+def tokenizer(family: str):
+    return families.words(family)
 
 
 @pytest.fixture(scope="module")
 def words():
-    return tokenizers.build()
+    return tokenizer("qwen2-vl")
 
 
-def small(stage: str, words, **changes) -> Learner:
-    changed = replace(RECIPE.stage(stage), warm_up=1, **{"cells": 120, "rows": (7, 7), "columns": (9, 9), "turns": 3, **changes})
-    return Learner(replace(RECIPE, model=SMALL, stages=(changed,)), changed, words, torch.device("cpu"))
+def small(name: str, recipe: Recipe = RECIPE, **changes) -> Learner:
+    """A stage of a recipe at toy scale."""
+    stage = recipe.stage(name)
+    # Squares stay squares, at the same proportions between the stages.
+    side = (stage.rows[0] // 2,) * 2 if stage.rows == stage.columns else None
+    sizes = {"rows": side or (7, 7), "columns": side or (9, 9)}
+    changed = replace(stage, warm_up=1, vision_warm_up=0, tiles=stage.tiles, **{
+        "cells": 120, "turns": 3, "smallest_type": 8, "largest_type": 14, **sizes, **changes})
+    return Learner(replace(recipe, model=replace(SMALL, kv_heads=min(recipe.model.kv_heads, 3)), stages=(changed,)), changed,
+                   tokenizer(recipe.family), torch.device("cpu"))
 
 
 def bits(learner: Learner) -> dict[str, torch.Tensor]:
-    return {name: tensor.clone() for name, tensor in learner.parts()["all"].state_dict().items()}
+    return {name: tensor.clone() for name, tensor in learner.family.state_dict().items()}
 
 
-@pytest.mark.parametrize("stage", [s.name for s in RECIPE.stages])
-def test_a_stage_learns_its_parts_and_no_other(stage: str, words) -> None:
-    learner = small(stage, words)
+@pytest.mark.parametrize("recipe, stage", STAGES)
+def test_a_stage_learns_its_parts_and_no_other(recipe: str, stage: str) -> None:
+    learner = small(stage, RECIPES[recipe])
     batch = learning.draw(1, learner.stage, 0, learner.prompts, 0)
     before = bits(learner)
     losses = [learner.advance(batch)["loss"] for _ in range(6)]
@@ -46,26 +70,96 @@ def test_a_stage_learns_its_parts_and_no_other(stage: str, words) -> None:
     after = bits(learner)
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     learned = {id(p) for p in learner.moving()}
-    names = {name for name, p in learner.parts()["all"].named_parameters(remove_duplicate=False) if id(p) in learned}
-    assert moved and moved <= names
-    vision = {n for n in moved if ".visual." in n}
-    language = {n for n in moved if "language_model" in n}
-    assert bool(vision) == ("vision" in learner.stage.learns) and bool(language) == ("language" in learner.stage.learns)
+    assert moved and moved <= {n for n, p in learner.family.named_parameters(remove_duplicate=False) if id(p) in learned}
+    for part in ("vision", "projector", "language"):
+        own = {id(p) for p in learner.family.parts()[part].parameters()}
+        touched = any(id(p) in own for n, p in learner.family.named_parameters(remove_duplicate=False) if n in moved)
+        # Vision on characters never uses the projector's last layers, but its first ones.
+        assert touched == (part in learner.stage.learns), part
+
+
+@pytest.mark.parametrize("recipe", ["llava", "paligemma"])
+def test_the_loss_is_on_answers_only(recipe: str) -> None:
+    learner = small(RECIPES[recipe].stages[-1].name, RECIPES[recipe])
+    batch = learning.draw(1, learner.stage, 0, learner.prompts, 0)
+    with torch.no_grad():
+        result = learner.losses(batch)
+    # transformers' own loss over its labels is that of the wanted ids alone.
+    assert result["loss"].item() == pytest.approx(result["answer"].item(), rel=1e-4)
+
+
+def test_a_prefix_is_seen_both_ways_and_an_answer_is_not() -> None:
+    learner = small("transfer", RECIPES["paligemma"])
+    model, prompts = learner.family.model.eval(), learner.prompts
+    batch = batches.draw_asked(random.Random(1), KINDS, learner.stage.rows, 1, 1, prompts, pictures=True, smallest=8, largest=12)
+    seen: list[torch.Tensor] = []
+    hook = model.register_forward_hook(lambda module, args, kwargs, out: seen.append(out.logits.detach()), with_kwargs=True)
+    start = int((batch.targets[0, 0] != IGNORED).argmax())
+    changed = batch.turns.copy()
+    changed[0, 0, start - 1] = prompts.end  # the last id of the question
+    later = batch.turns.copy()
+    later[0, 0, -1] = prompts.end  # the last id of the answer that is given
+    targets = batch.targets.copy()
+    targets[0, 0, -2] = prompts.end
+    with torch.no_grad():
+        learner.losses(batch)
+        learner.losses(replace(batch, turns=changed))
+        learner.losses(replace(batch, turns=later, targets=targets))
+    hook.remove()
+    front = seen[0].shape[1] - batch.turns.shape[2] - 1
+    assert (seen[0][0, :front] - seen[1][0, :front]).abs().max() > 1e-6
+    assert torch.equal(seen[0][0, :-3], seen[2][0, :-3]) or (seen[0][0, :-3] - seen[2][0, :-3]).abs().max() < 1e-5
+
+
+def test_a_higher_resolution_starts_from_interpolated_positions() -> None:
+    recipe = RECIPES["paligemma"]
+    low, high = small("multimodal", recipe), small("resolution", recipe)
+    assert low.stage.rows < high.stage.rows
+    table = low.family.model.model.vision_tower.embeddings.position_embedding.weight if hasattr(
+        low.family.model.model.vision_tower, "embeddings") else low.family.model.model.vision_tower.vision_model.embeddings.position_embedding.weight
+    with torch.no_grad():
+        table.copy_(torch.arange(len(table), dtype=torch.float)[:, None].expand_as(table))
+    high.start_from([low.state()])
+    name = next(n for n, _ in high.family.named_parameters() if n.endswith("position_embedding.weight"))
+    made = dict(high.family.named_parameters())[name]
+    side = int(len(made) ** 0.5)
+    rows = made[:, 0].view(side, side)
+    assert len(made) > len(table) and (rows.diff(dim=0) > 0).all() and (rows.diff(dim=1) > 0).all()
+
+
+def test_a_family_of_one_resolution_wants_squares() -> None:
+    with pytest.raises(ValueError, match="squares"):
+        small("alignment", RECIPES["llava"], rows=(5, 6))
+
+
+@pytest.mark.parametrize("recipe", ["llava", "paligemma", "qwen2-vl"])
+def test_an_exported_checkpoint_is_what_was_trained(recipe: str, tmp_path) -> None:
+    learner = small(RECIPES[recipe].stages[-1].name, RECIPES[recipe])
+    learner.family.export(tmp_path, torch.float32)
+    classes = {"llava": LlavaForConditionalGeneration, "paligemma": PaliGemmaForConditionalGeneration,
+               "qwen2-vl": Qwen2VLForConditionalGeneration}
+    loaded = classes[recipe].from_pretrained(tmp_path, dtype=torch.float32)
+    given, own = loaded.state_dict(), learner.family.model.state_dict()
+    assert set(given) == set(own) and all(torch.equal(given[n], own[n]) for n in own)
+    names = {p.name for p in tmp_path.iterdir()}
+    assert {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "preprocessor_config.json"} <= names
+    text = AutoTokenizer.from_pretrained(tmp_path)
+    assert text.encode("What is the total?") == learner.family.tokenizer.encode("What is the total?")
 
 
 def test_turns_about_a_page_are_seen_as_transformers_sees_them(words) -> None:
-    learner = small("joint", words)
-    model, prompts = learner.model.eval(), Prompts(words)
+    learner = small("joint")
+    model, prompts = learner.family.model.eval(), learner.prompts
     batch = batches.draw_asked(random.Random(1), KINDS, (7, 9), 2, 2, prompts, pictures=True)
     before, after = torch.tensor(prompts.before), torch.tensor(prompts.after)
     image = words.convert_tokens_to_ids(IMAGE_PAD)
     with torch.no_grad():
-        _, cells = models.see(model, torch.from_numpy(batch.pixels), batch.grid)
+        _, cells = models.see(model, patches(torch.from_numpy(batch.images)), batch.grid)
         keys = remember(model, cells, batch.grid, before, after)
         states = reply(model, keys, first_position(batch.grid, len(before), len(after)), torch.from_numpy(batch.turns))
         ours = model.lm_head(states).view(2, 2, batch.turns.shape[2], -1)
         for page in range(2):
-            pixels = torch.from_numpy(batch.pixels[page]).view(-1, 3, 1, 196).expand(-1, 3, 2, 196).reshape(-1, 1176)
+            pixels = patches(torch.from_numpy(batch.images[page:page + 1])).view(-1, 3, 1, 196).expand(-1, 3, 2, 196).reshape(-1, 1176)
             for turn in range(2):
                 ids = torch.cat((before, torch.full((63,), image), after, torch.from_numpy(batch.turns[page, turn])))[None]
                 theirs = model(input_ids=ids, attention_mask=torch.ones_like(ids), pixel_values=pixels,
@@ -74,16 +168,16 @@ def test_turns_about_a_page_are_seen_as_transformers_sees_them(words) -> None:
 
 
 def test_training_sees_the_prompts_that_serving_renders(words) -> None:
-    prompts, image = Prompts(words), words.convert_tokens_to_ids(IMAGE_PAD)
+    prompts, image = small("joint").prompts, words.convert_tokens_to_ids(IMAGE_PAD)
     for question in ("What is the total?", 'How much is "Oat latte"?', "Which item costs £1.20?"):
         ids = [*prompts.before, image, *prompts.after, *prompts.question(question)]
         assert ids == words.encode(prompt(words, question))
 
 
 def test_targets_are_answers_behind_their_questions(words) -> None:
-    prompts = Prompts(words)
+    prompts = small("joint").prompts
     batch = batches.draw_asked(random.Random(2), KINDS, (7, 9), 3, 4, prompts, pictures=False)
-    assert batch.pixels is None and len(batch.types) == 12
+    assert batch.images is None and len(batch.types) == 12
     for ids, targets in zip(batch.turns.reshape(12, -1), batch.targets.reshape(12, -1)):
         wanted = targets[targets != IGNORED]
         assert wanted[-1] == prompts.end and (wanted[:-1] != prompts.end).all()
@@ -98,14 +192,14 @@ def test_words_of_questions_are_whole_and_values_are_spelled(words) -> None:
 
 
 def test_the_ridge_solution_comes_closer_to_the_oracle(words) -> None:
-    learner = small("joint", words)
+    learner = small("joint")
 
     def distance() -> float:
         with torch.no_grad():
             batch = learning.draw(7, learner.stage, 3, learner.prompts, 0)
-            hidden = models.look(learner.model, torch.from_numpy(batch.pixels), batch.grid)[1]
-            told = learner.oracle(torch.from_numpy(batch.slots))
-            return ((learner.model.model.visual.merger.mlp[2](hidden) - told) ** 2).mean().item()
+            hidden = models.look(learner.family.model, patches(torch.from_numpy(batch.images)), batch.grid)[1]
+            told = learner.family.oracle(torch.from_numpy(batch.slots))
+            return ((learner.family.model.model.visual.merger.mlp[2](hidden) - told) ** 2).mean().item()
 
     before = distance()
     frozen = {n: t for n, t in bits(learner).items() if "merger.mlp.2" not in n}
@@ -115,7 +209,7 @@ def test_the_ridge_solution_comes_closer_to_the_oracle(words) -> None:
 
 
 def test_a_restored_stage_goes_on_alike(words, tmp_path) -> None:
-    one, other = small("language", words), small("language", words)
+    one, other = small("language"), small("language")
     for _ in range(2):
         one.advance(learning.draw(1, one.stage, one.step, one.prompts, one.level))
     one.save(tmp_path / "language.pt")
@@ -128,22 +222,22 @@ def test_a_restored_stage_goes_on_alike(words, tmp_path) -> None:
 
 
 def test_a_stage_starts_from_what_earlier_ones_trained(words) -> None:
-    vision, language, joint = small("vision", words), small("language", words), small("joint", words)
+    vision, language, joint = small("vision"), small("language"), small("joint")
     for earlier in (vision, language):
-        for p in earlier.parts()["all"].parameters():
+        for p in earlier.family.parameters():
             p.data.add_(0.01)
     joint.start_from([vision.state(), language.state()])
     made, seen, told = bits(joint), bits(vision), bits(language)
     for name in made:
-        source = told if "language_model" in name or "lm_head" in name or name.startswith("2.") else seen
+        source = told if "language_model" in name or "lm_head" in name or name.startswith("oracle") else seen
         assert torch.equal(made[name], source[name]), name
 
 
 def test_the_curriculum_rises_with_the_share_of_right_tokens(words) -> None:
-    learner = small("language", words, levels=(0.5,))
+    learner = small("language", levels=(0.5,))
     batch = learning.draw(1, learner.stage, 0, learner.prompts, 0)
     for _ in range(60):
-        learner._rise(1.0, batch)
+        learner.rise(1.0, batch)
     assert learner.level == 1
     assert learning.draw(1, learner.stage, 0, learner.prompts, 1).level in (0, 1)
 
@@ -153,3 +247,8 @@ def test_an_unknown_task_or_part_is_an_error() -> None:
         replace(RECIPE.stage("language"), task="oracles")
     with pytest.raises(ValueError, match="decoder"):
         replace(RECIPE.stage("language"), learns=("decoder",))
+
+
+def test_patches_are_those_of_the_line_reader() -> None:
+    images = np.random.default_rng(1).integers(0, 256, (2, 56, 84, 3), dtype=np.uint8)
+    assert np.abs(patches(torch.from_numpy(images)).numpy() - line_patches(images)).max() < 1e-5
