@@ -1,7 +1,11 @@
 package org.vlmserve.system;
 
+import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
@@ -13,20 +17,27 @@ import org.vlmserve.messaging.AskRequest.PictureInput;
 import org.vlmserve.onnx.EngineOptions;
 import org.vlmserve.protocol.AnswerEvent;
 import org.vlmserve.protocol.ChatTurn;
+import org.vlmserve.protocol.ModelRef;
 import org.vlmserve.protocol.PictureFiles;
 import org.vlmserve.protocol.PixelLimits;
 import org.vlmserve.protocol.Sampling;
+import org.vlmserve.system.RoadTrace.Asked;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * What the road costs: the time to the first token of a question about one picture through REST, Kafka and four processes,
- * against the same stage classes joined in this process; in turns, in one run, as medians. The picture is another each time,
- * so that no one has it already. Run by {@code benchmarks/road-cost}.
+ * What the road costs: the time to the first token of a question about one small picture through REST, Kafka and four
+ * processes, against the same stage classes joined in this process; in turns, in one run, as medians. The picture is another
+ * each time, so that no one has it already. Each graph computes with one thread on both sides, and the processes run as
+ * {@code bin/vlm} runs them. Run by {@code benchmarks/road-cost}.
+ *
+ * <p>Six programs share the machine, and each compiles itself while it works: it takes hundreds of questions until that is
+ * done. The first ones after a start are reported apart.
  */
 final class RoadCost {
 
     private static final String QUESTION = "What does it say?";
-    private static final int WARM_UP = 20;
+    private static final int WARM_UP = 400;
+    private static final int FIRST = 20;
     private static final Sampling ONE_TOKEN =
             new Sampling(1, null, 0.0, null, null, null, null, null, null, null, List.of(), null, Map.of(), false);
 
@@ -34,36 +45,47 @@ final class RoadCost {
 
     /** @param args how many questions to measure each way */
     public static void main(String[] args) throws Exception {
+        // The broker's formatter prints, too; standard output is for the result.
+        PrintStream out = System.out;
+        System.setOut(System.err);
         int rounds = args.length > 0 ? Integer.parseInt(args[0]) : 100;
         Path checkpoint = Bundles.shippedCheckpoint();
         String model = checkpoint.getFileName().toString();
         Bundle bundle = Bundles.imported(checkpoint, Precision.INT8);
         byte[] picture = Files.readAllBytes(Bundles.ROOT.resolve("examples/price.png"));
-        double[] split = new double[rounds];
-        double[] whole = new double[rounds];
-        try (SuiteUnderTest suite = SuiteUnderTest.start(Map.of(model, bundle));
+        double[] split = new double[WARM_UP + rounds];
+        double[] whole = new double[WARM_UP + rounds];
+        List<Asked> asked = new ArrayList<>();
+        try (SuiteUnderTest suite = SuiteUnderTest.start(
+                        Map.of(model, bundle), List.of(), List.of("vlm.engine.threads=1"), List.of());
                 Whole joined = new Whole(bundle, DecoderConfig.DEFAULTS, EngineOptions.ofThreads(1))) {
-            for (int i = -WARM_UP; i < rounds; i++) {
+            ChatClient client = suite.client();
+            for (int i = 0; i < WARM_UP + rounds; i++) {
+                if (i % 100 == 0) {
+                    System.err.printf("%d of %d, %d of them to warm up%n", i, WARM_UP + rounds, WARM_UP);
+                }
                 byte[] fresh = withTrailer(picture, i);
-                double overRoad = millis(() -> askSuite(suite, model, fresh));
-                double inProcess = millis(() -> askWhole(joined, fresh));
-                if (i >= 0) {
-                    split[i] = overRoad;
-                    whole[i] = inProcess;
-                }
-                if (i % 20 == 0) {
-                    System.err.printf("%d of %d%n", Math.max(i, 0), rounds);
-                }
+                Asked overRoad = askSuite(client, model, fresh);
+                asked.add(overRoad);
+                split[i] = Duration.between(overRoad.begin(), overRoad.end()).toNanos() / 1e6;
+                whole[i] = millis(() -> askWhole(joined, fresh));
             }
         }
-        System.out.printf(
+        ModelRef served = new ModelRef(model, bundle.manifest().revision());
+        new RoadTrace(served).lines(asked.subList(WARM_UP, asked.size())).forEach(out::println);
+        out.printf(
                 Locale.ROOT,
-                "time to first token, median of %d: split %.1f ms, whole %.1f ms, the road costs %.1f ms (p90 %.1f ms)%n",
+                "time to first token, median (p90) of %d: split %.1f (%.1f) ms, whole %.1f (%.1f) ms,"
+                        + " the road costs %.1f ms; the first %d after the start: split %.1f ms, whole %.1f ms%n",
                 rounds,
-                quantile(split, 0.5),
-                quantile(whole, 0.5),
-                quantile(split, 0.5) - quantile(whole, 0.5),
-                quantile(split, 0.9) - quantile(whole, 0.9));
+                quantile(split, WARM_UP, 0.5),
+                quantile(split, WARM_UP, 0.9),
+                quantile(whole, WARM_UP, 0.5),
+                quantile(whole, WARM_UP, 0.9),
+                quantile(split, WARM_UP, 0.5) - quantile(whole, WARM_UP, 0.5),
+                FIRST,
+                quantile(Arrays.copyOf(split, FIRST), 0, 0.5),
+                quantile(Arrays.copyOf(whole, FIRST), 0, 0.5));
         System.exit(0);
     }
 
@@ -77,7 +99,7 @@ final class RoadCost {
         return fresh;
     }
 
-    private static void askSuite(SuiteUnderTest suite, String model, byte[] picture) {
+    private static Asked askSuite(ChatClient client, String model, byte[] picture) {
         ObjectNode request = ChatClient.request(model, QUESTION);
         request.put("max_completion_tokens", 1);
         request.withArray("messages")
@@ -87,10 +109,13 @@ final class RoadCost {
                 .put("type", "image_url")
                 .putObject("image_url")
                 .put("url", ChatClient.dataUrl(picture));
-        ChatClient.Reply reply = suite.client().ask(request);
+        Instant begin = Instant.now();
+        ChatClient.Reply reply = client.ask(request);
+        Instant end = Instant.now();
         if (reply.status() != 200) {
             throw new IllegalStateException(reply.body().toString());
         }
+        return new Asked(reply.body().path("id").asString(), begin, end);
     }
 
     private static void askWhole(Whole whole, byte[] picture) {
@@ -108,8 +133,8 @@ final class RoadCost {
         return (System.nanoTime() - begin) / 1e6;
     }
 
-    private static double quantile(double[] values, double q) {
-        double[] sorted = values.clone();
+    private static double quantile(double[] values, int from, double q) {
+        double[] sorted = Arrays.copyOfRange(values, from, values.length);
         Arrays.sort(sorted);
         return sorted[(int) (q * (sorted.length - 1))];
     }

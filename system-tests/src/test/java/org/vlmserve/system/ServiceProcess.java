@@ -23,6 +23,9 @@ final class ServiceProcess implements AutoCloseable {
     private static final Path SUITE = Path.of(System.getProperty("vlm.root"), "launcher", "target", "suite");
     private static final HttpClient HTTP = HttpClient.newHttpClient();
 
+    /** For those that live for a test only: soon compiled, never well. */
+    static final List<String> QUICK_START = List.of("-XX:TieredStopAtLevel=1");
+
     private final String name;
     private final Process process;
     private final Path log;
@@ -35,8 +38,11 @@ final class ServiceProcess implements AutoCloseable {
         this.managementPort = managementPort;
     }
 
-    /** @param program as in {@code launcher/target/suite}: {@code vision-encoder}, {@code gateway}, … */
-    static ServiceProcess start(String program, Path logDirectory, List<String> properties) {
+    /**
+     * @param program as in {@code launcher/target/suite}: {@code vision-encoder}, {@code gateway}, …
+     * @param javaOptions besides those that every test's services run with
+     */
+    static ServiceProcess start(String program, Path logDirectory, List<String> javaOptions, List<String> properties) {
         try {
             Path arguments = SUITE.resolve(program + ".args");
             if (!Files.exists(arguments)) {
@@ -46,7 +52,8 @@ final class ServiceProcess implements AutoCloseable {
             int managementPort = freePort();
             List<String> command = new ArrayList<>();
             command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-            command.addAll(List.of("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"));
+            command.addAll(List.of("-Xmx512m", "-XX:+UseSerialGC"));
+            command.addAll(javaOptions);
             command.add("@" + arguments);
             for (String property : properties) {
                 command.add("--" + property);

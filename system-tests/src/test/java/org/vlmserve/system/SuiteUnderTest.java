@@ -21,26 +21,40 @@ final class SuiteUnderTest implements AutoCloseable {
     private static final Path LOGS = Path.of(System.getProperty("vlm.root"), "system-tests", "target", "service-logs");
 
     private final Map<String, Bundle> bundles;
+    private final List<String> javaOptions;
     private final List<ServiceProcess> processes = new ArrayList<>();
     private final Map<String, ServiceProcess> first = new HashMap<>();
     private final int port;
 
-    private SuiteUnderTest(Map<String, Bundle> bundles) {
+    private SuiteUnderTest(Map<String, Bundle> bundles, List<String> javaOptions) {
         this.bundles = bundles;
+        this.javaOptions = javaOptions;
         this.port = ServiceProcess.freePort();
     }
 
     /** @param bundles by the name under which they are served */
     static SuiteUnderTest start(Map<String, Bundle> bundles, String... gatewayProperties) {
-        SuiteUnderTest suite = new SuiteUnderTest(bundles);
+        return start(bundles, ServiceProcess.QUICK_START, List.of(), List.of(gatewayProperties));
+    }
+
+    /**
+     * @param bundles by the name under which they are served
+     * @param javaOptions of every process
+     */
+    static SuiteUnderTest start(
+            Map<String, Bundle> bundles,
+            List<String> javaOptions,
+            List<String> stageProperties,
+            List<String> gatewayProperties) {
+        SuiteUnderTest suite = new SuiteUnderTest(bundles, javaOptions);
         try {
-            List<String> properties = new ArrayList<>(List.of(gatewayProperties));
+            List<String> properties = new ArrayList<>(gatewayProperties);
             properties.add("server.port=" + suite.port);
             properties.add("management.server.address=127.0.0.1");
             suite.launch("gateway", properties);
-            suite.launch("vision-encoder", List.of());
-            suite.launch("projector", List.of());
-            suite.launch("decoder", List.of());
+            suite.launch("vision-encoder", stageProperties);
+            suite.launch("projector", stageProperties);
+            suite.launch("decoder", stageProperties);
             suite.awaitReady();
             suite.awaitServing();
             return suite;
@@ -57,7 +71,7 @@ final class SuiteUnderTest implements AutoCloseable {
         if (!program.equals("gateway")) {
             bundles.forEach((name, bundle) -> all.add("vlm.bundles." + name + "=" + bundle.directory()));
         }
-        ServiceProcess process = ServiceProcess.start(program, LOGS, all);
+        ServiceProcess process = ServiceProcess.start(program, LOGS, javaOptions, all);
         processes.add(process);
         first.putIfAbsent(program, process);
         return process;

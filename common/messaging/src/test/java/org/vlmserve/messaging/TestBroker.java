@@ -6,6 +6,7 @@ import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -40,8 +41,16 @@ public final class TestBroker {
                 bootstrap(), 4, (short) 1, Duration.ofSeconds(3), 3, Duration.ofMillis(500), Duration.ofSeconds(5));
     }
 
+    /** A record and when the broker appended it, to the millisecond. */
+    public record Logged(Instant at, byte[] value) {}
+
     /** All values of a topic from its beginning to its present end. */
     public static java.util.List<byte[]> values(String topic) {
+        return log(topic).stream().map(Logged::value).toList();
+    }
+
+    /** All records of a topic from its beginning to its present end. */
+    public static java.util.List<Logged> log(String topic) {
         try (KafkaConsumer<String, byte[]> consumer = KafkaClients.follower(config(), "test-reader")) {
             var partitions = consumer.partitionsFor(topic).stream()
                     .map(info -> new TopicPartition(topic, info.partition()))
@@ -49,13 +58,13 @@ public final class TestBroker {
             consumer.assign(partitions);
             consumer.seekToBeginning(partitions);
             Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
-            java.util.List<byte[]> values = new java.util.ArrayList<>();
+            java.util.List<Logged> records = new java.util.ArrayList<>();
             while (ends.entrySet().stream().anyMatch(end -> consumer.position(end.getKey()) < end.getValue())) {
                 for (ConsumerRecord<String, byte[]> record : consumer.poll(Duration.ofMillis(100))) {
-                    values.add(record.value());
+                    records.add(new Logged(Instant.ofEpochMilli(record.timestamp()), record.value()));
                 }
             }
-            return values;
+            return records;
         }
     }
 
