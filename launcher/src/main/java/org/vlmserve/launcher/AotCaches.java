@@ -57,6 +57,8 @@ final class AotCaches {
         Path draft = target.resolveSibling(target.getFileName() + ".new");
         LogFile log = new LogFile(home.log("aot-" + program.wireName()));
         Path scratch = Files.createTempDirectory(home.aot(), program.wireName());
+        List<String> options = training(draft);
+        options.add("-Dspring.context.exit=onRefresh");
         try {
             boolean trained = program == Program.BROKER
                     ? trainBroker(scratch, draft, log)
@@ -64,7 +66,7 @@ final class AotCaches {
                             JavaCommand.of(
                                     suite,
                                     program,
-                                    List.of("-XX:AOTCacheOutput=" + draft, "-Dspring.context.exit=onRefresh"),
+                                    options,
                                     List.of(
                                             "--vlm.kafka.bootstrap-servers=127.0.0.1:9",
                                             "--server.address=127.0.0.1",
@@ -84,15 +86,22 @@ final class AotCaches {
         }
     }
 
+    /** What is kept is classes, not compiled code, so a short run without the second compiler learns as much. */
+    private static List<String> training(Path draft) {
+        List<String> options = new ArrayList<>(JavaCommand.SHORT_LIVED);
+        options.add("-XX:AOTCacheOutput=" + draft);
+        return options;
+    }
+
     private boolean trainBroker(Path scratch, Path draft, LogFile log) throws IOException, InterruptedException {
         Ports ports = new Ports();
         int port = ports.choose(0);
         Path configuration = Broker.configure(scratch, port, ports.choose(0));
-        if (!run(Broker.format(suite, configuration), log)) {
+        if (!run(Broker.format(suite, JavaCommand.SHORT_LIVED, configuration), log)) {
             return false;
         }
-        List<String> options = new ArrayList<>(Broker.JAVA_OPTIONS);
-        options.add("-XX:AOTCacheOutput=" + draft);
+        List<String> options = training(draft);
+        options.addAll(Broker.JAVA_OPTIONS);
         Process process = JavaCommand.start(
                 JavaCommand.of(suite, Program.BROKER, options, List.of(configuration.toString())), home, log);
         try {

@@ -28,14 +28,17 @@ final class Broker {
 
     private Broker() {}
 
-    /** Prepares an empty data directory, which a broker refuses to do on its own. */
-    static List<String> format(Suite suite, Path configuration) {
+    /**
+     * Prepares an empty data directory, which a broker refuses to do on its own.
+     *
+     * @param options for the JVM
+     */
+    static List<String> format(Suite suite, List<String> options, Path configuration) {
         byte[] cluster = new byte[16];
         new SecureRandom().nextBytes(cluster);
         // In base64, a first bit of 1 could give a leading "-", which would read as an option.
         cluster[0] &= 0x7f;
-        List<String> command =
-                JavaCommand.of(suite, Program.BROKER, List.of("-XX:TieredStopAtLevel=1"), List.of("format", "-t"));
+        List<String> command = JavaCommand.of(suite, Program.BROKER, options, List.of("format", "-t"));
         command.set(command.indexOf(Program.BROKER.mainClass()), "kafka.tools.StorageTool");
         command.add(Base64.getUrlEncoder().withoutPadding().encodeToString(cluster));
         command.addAll(List.of("-c", configuration.toString()));

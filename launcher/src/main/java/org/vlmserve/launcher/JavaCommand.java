@@ -14,6 +14,12 @@ final class JavaCommand {
     private static final String JAVA =
             Path.of(System.getProperty("java.home"), "bin", "java").toString();
 
+    /**
+     * For what runs for seconds. The second compiler makes long runs fast; before that it costs as much processor time as the
+     * rest of a start.
+     */
+    static final List<String> SHORT_LIVED = List.of("-XX:TieredStopAtLevel=1");
+
     private JavaCommand() {}
 
     static List<String> of(Suite suite, Program program, List<String> options, List<String> arguments) {

@@ -69,6 +69,7 @@ final class Supervisor {
      * program is ready and every model is served. When one of them fails, or the thread is interrupted, what this call
      * started is stopped again.
      *
+     * @param passing whether the suite is for a question and not to stay
      * @throws VlmException {@code PORT_IN_USE} or {@code START_FAILED}
      */
     void up(int port, boolean passing, Bundles bundles) throws IOException, InterruptedException {
@@ -78,17 +79,19 @@ final class Supervisor {
         boolean done = false;
         try {
             Ports ports = new Ports();
-            RunningProgram broker = broker(ports, started);
+            List<String> options = passing ? JavaCommand.SHORT_LIVED : List.of();
+            RunningProgram broker = broker(options, ports, started);
             programs.put(Program.BROKER, broker);
             programs.put(
-                    Program.GATEWAY, service(Program.GATEWAY, gatewayPort(port), broker, Map.of(), ports, started));
+                    Program.GATEWAY,
+                    service(Program.GATEWAY, options, gatewayPort(port), broker, Map.of(), ports, started));
             Map<String, Path> served = bundles.get();
             Map<String, String> names = new LinkedHashMap<>();
             served.forEach((name, directory) -> names.put(name, directory.toString()));
             home.write(Settings.NAME, new Settings(port, names, passing));
             for (Program stage : Program.SERVERS) {
                 if (stage.servesBundles()) {
-                    programs.put(stage, service(stage, 0, broker, served, ports, started));
+                    programs.put(stage, service(stage, options, 0, broker, served, ports, started));
                 }
             }
             awaitReady(programs, started);
@@ -163,9 +166,11 @@ final class Supervisor {
         return port;
     }
 
-    private RunningProgram broker(Ports ports, Map<Program, Process> started) throws IOException, InterruptedException {
+    private RunningProgram broker(List<String> javaOptions, Ports ports, Map<Program, Process> started)
+            throws IOException, InterruptedException {
         String fingerprint = hash(List.of(
                 suite.fingerprint(Program.BROKER),
+                javaOptions.toString(),
                 Broker.settings().toString(),
                 home.kafka().toString()));
         Optional<RunningProgram> running = running(Program.BROKER);
@@ -184,17 +189,17 @@ final class Supervisor {
         if (!Broker.isFormatted(home.kafka())) {
             format(configuration);
         }
+        List<String> options = new ArrayList<>(javaOptions);
+        options.addAll(Broker.JAVA_OPTIONS);
         List<String> command = JavaCommand.of(
-                suite,
-                Program.BROKER,
-                caches.options(Program.BROKER, Broker.JAVA_OPTIONS),
-                List.of(configuration.toString()));
+                suite, Program.BROKER, caches.options(Program.BROKER, options), List.of(configuration.toString()));
         return start(Program.BROKER, command, port, controllerPort, fingerprint, started);
     }
 
     private void format(Path configuration) throws IOException, InterruptedException {
         LogFile log = new LogFile(home.log("broker-format"));
-        Process process = JavaCommand.start(Broker.format(suite, configuration), home, log);
+        List<String> options = caches.options(Program.BROKER, JavaCommand.SHORT_LIVED);
+        Process process = JavaCommand.start(Broker.format(suite, options, configuration), home, log);
         try {
             if (process.waitFor() != 0) {
                 throw new VlmException(
@@ -208,6 +213,7 @@ final class Supervisor {
 
     private RunningProgram service(
             Program program,
+            List<String> javaOptions,
             int port,
             RunningProgram broker,
             Map<String, Path> bundles,
@@ -224,6 +230,7 @@ final class Supervisor {
         }
         bundles.forEach((name, directory) -> wanted.add("--vlm.bundles[" + name + "]=" + directory));
         List<String> identity = new ArrayList<>(wanted);
+        identity.addAll(javaOptions);
         identity.add(suite.fingerprint(program));
         String fingerprint = hash(identity);
 
@@ -237,7 +244,7 @@ final class Supervisor {
         progress.begin("starting " + program.wireName());
         int managementPort = ports.choose(0);
         wanted.add("--management.server.port=" + managementPort);
-        List<String> command = JavaCommand.of(suite, program, caches.options(program, List.of()), wanted);
+        List<String> command = JavaCommand.of(suite, program, caches.options(program, javaOptions), wanted);
         return start(program, command, port, managementPort, fingerprint, started);
     }
 

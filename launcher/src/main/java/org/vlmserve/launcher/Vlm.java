@@ -9,6 +9,7 @@ import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -16,7 +17,12 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
@@ -278,7 +284,6 @@ public final class Vlm {
     }
 
     private int ask(Command.Ask command) throws IOException, InterruptedException, Question.FailedAnswer {
-        boolean answered = false;
         try {
             Settings settings = suiteFor(command);
             String model = command.model() != null
@@ -290,7 +295,6 @@ public final class Vlm {
             Question.Answer answer = question.ask(http, settings.port(), out);
             out.println();
             out.flush();
-            answered = true;
             String took = Progress.seconds(Duration.ofNanos(System.nanoTime() - began));
             progress.line(answer.tokens() > 0 ? answer.tokens() + " tokens in " + took : "answered in " + took);
             if (answer.finishReason().equals("length")) {
@@ -298,7 +302,7 @@ public final class Vlm {
             }
             return OK;
         } finally {
-            leave(answered);
+            leave();
         }
     }
 
@@ -339,14 +343,12 @@ public final class Vlm {
     }
 
     /** The last one out stops a suite that was started for a question. */
-    private void leave(boolean answered) throws IOException, InterruptedException {
+    private void leave() throws IOException, InterruptedException {
         boolean interrupted = Thread.interrupted();
-        boolean last = false;
         try (Home.Held held = lock()) {
             askers.leave();
             boolean passing = supervisor.settings().filter(Settings::passing).isPresent();
             if (passing && askers.others().isEmpty()) {
-                last = true;
                 progress.begin("stopping");
                 supervisor.down();
                 progress.end("stopping", "stopped");
@@ -354,9 +356,6 @@ public final class Vlm {
         }
         if (interrupted) {
             throw new InterruptedException();
-        }
-        if (last && answered) {
-            prepareCaches();
         }
     }
 
@@ -380,14 +379,28 @@ public final class Vlm {
         String step = "preparing faster starts, once after each build";
         progress.begin(step);
         boolean all = true;
-        for (Program program : missing) {
-            if (!caches.train(program)) {
-                all = false;
-                progress.line("no start-up cache for " + program.wireName() + "; see "
-                        + home.log("aot-" + program.wireName()));
+        try (ExecutorService training =
+                Executors.newFixedThreadPool(Runtime.getRuntime().availableProcessors())) {
+            List<Callable<Boolean>> runs = new ArrayList<>();
+            missing.forEach(program -> runs.add(() -> caches.train(program)));
+            List<Future<Boolean>> trained = training.invokeAll(runs);
+            for (int i = 0; i < missing.size(); i++) {
+                if (!succeeded(trained.get(i))) {
+                    all = false;
+                    String program = missing.get(i).wireName();
+                    progress.line("no start-up cache for " + program + "; see " + home.log("aot-" + program));
+                }
             }
         }
         progress.end(step, all ? "done" : "done in part");
         return OK;
+    }
+
+    private static boolean succeeded(Future<Boolean> trained) throws IOException, InterruptedException {
+        try {
+            return trained.get();
+        } catch (ExecutionException e) {
+            throw e.getCause() instanceof IOException io ? io : new IOException(e.getCause());
+        }
     }
 }

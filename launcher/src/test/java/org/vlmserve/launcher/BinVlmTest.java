@@ -111,7 +111,7 @@ class BinVlmTest {
                 .as(first.err())
                 .isEqualTo("root " + root + "\nhome null\ndirectory " + elsewhere
                         + "\nargument ask\nargument a picture.png\nargument What's \"it\"?\n");
-        assertThat(first.err()).contains("building").contains("[1/1] launcher");
+        assertThat(first.err()).contains("building").contains("[1/1] launcher").contains("argument prepare-caches\n");
         assertThat(first.code()).as("the launcher's").isEqualTo(3);
         assertThat(tools.resolve("calls"))
                 .hasContent(System.getProperty("java.home")

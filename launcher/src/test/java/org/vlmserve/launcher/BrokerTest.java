@@ -29,7 +29,7 @@ class BrokerTest {
         LogFile log = new LogFile(home.log("broker"));
 
         assertThat(Broker.isFormatted(home.kafka())).isFalse();
-        Process format = JavaCommand.start(Broker.format(suite, configuration), home, log);
+        Process format = JavaCommand.start(Broker.format(suite, JavaCommand.SHORT_LIVED, configuration), home, log);
         assertThat(format.waitFor()).as(log.lastError()).isZero();
         assertThat(Broker.isFormatted(home.kafka())).isTrue();
 
