@@ -44,11 +44,23 @@ final class JavaCommand {
 
     /** Runs in a session of its own, so that neither Ctrl-C nor the end of the terminal reaches it. */
     static Process startDetached(List<String> command, Home home, LogFile log) throws IOException {
-        List<String> wrapper = Stream.of("/usr/bin/setsid", "/usr/bin/nohup")
+        return start(detached(), command, home, log);
+    }
+
+    /** As {@link #startDetached}, and leaves the processor to those who need it now. */
+    static Process startInBackground(List<String> command, Home home, LogFile log) throws IOException {
+        List<String> wrapper = new ArrayList<>(detached());
+        if (Files.isExecutable(Path.of("/usr/bin/nice"))) {
+            wrapper.addAll(List.of("/usr/bin/nice", "-n", "10"));
+        }
+        return start(wrapper, command, home, log);
+    }
+
+    private static List<String> detached() {
+        return Stream.of("/usr/bin/setsid", "/usr/bin/nohup")
                 .filter(tool -> Files.isExecutable(Path.of(tool)))
                 .limit(1)
                 .toList();
-        return start(wrapper, command, home, log);
     }
 
     static Process start(List<String> command, Home home, LogFile log) throws IOException {

@@ -366,7 +366,7 @@ public final class Vlm {
                         .isPresent()) {
             return;
         }
-        Process process = JavaCommand.startDetached(
+        Process process = JavaCommand.startInBackground(
                 JavaCommand.launcher(environment.properties(), TRAINER), home, new LogFile(home.log(TRAINER)));
         home.write(TRAINER, RunningProgram.of(process, 0, 0, ""));
     }
