@@ -53,7 +53,8 @@ class Score:
 
     def values(self) -> dict[str, float]:
         """The measures that have something to measure."""
-        out: dict[str, float] = {"questions": self.questions, "exact": self.exact / self.questions, "anls": self.anls / self.questions}
+        out: dict[str, float] = {"questions": self.questions, "exact": self.exact / self.questions,
+                                 "anls": self.anls / self.questions}
         if self.length:
             out["cer"] = self.edits / self.length
         if self.fields[2]:
@@ -84,12 +85,15 @@ def measure(items: Iterable[Item], answer: Answer, total: int, log: Path | None)
 def table(scores: dict[tuple[str, str], Score], by_type: bool) -> str:
     """The scores as a table in Markdown."""
     heads = ("questions", "exact", "anls", "cer", "json f1", "invented")
-    lines = ["| Set | Type | Questions | Exact | ANLS | CER | JSON F1 | Invented |", "|---|---|---:|---:|---:|---:|---:|---:|"]
-    for (name, kind), score in sorted(scores.items(), key=lambda entry: (list(dict.fromkeys(n for n, _ in scores)).index(entry[0][0]), entry[0][1])):
+    lines = ["| Set | Type | Questions | Exact | ANLS | CER | JSON F1 | Invented |",
+             "|---|---|---:|---:|---:|---:|---:|---:|"]
+    sets = list(dict.fromkeys(name for name, _ in scores))
+    for (name, kind), score in sorted(scores.items(), key=lambda entry: (sets.index(entry[0][0]), entry[0][1])):
         if kind and not by_type:
             continue
         values = score.values()
-        cells = ["" if head not in values else str(values[head]) if head == "questions" else f"{values[head]:.3f}" for head in heads]
+        written = {head: str(value) if head == "questions" else f"{value:.3f}" for head, value in values.items()}
+        cells = [written.get(head, "") for head in heads]
         lines.append(f"| {name} | {kind or '**all**'} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

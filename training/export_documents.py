@@ -28,7 +28,8 @@ def main() -> None:
         part.load_state_dict(state["parts"][name])
     family.export(args.folder, getattr(torch, args.dtype))
     total = sum(p.numel() for p in family.model.parameters())
-    print(f"{args.folder}: {total:,} parameters of {recipe.family} after {state['progress'][0]:,} steps of stage {args.stage}")
+    print(f"{args.folder}: {total:,} parameters of {recipe.family} after {state['progress'][0]:,} steps of "
+          f"stage {args.stage}")
 
 
 if __name__ == "__main__":

@@ -34,7 +34,8 @@ def run_stage(recipe: Recipe, stage: Stage, folder: Path, device: torch.device, 
     if checkpoint.exists():
         learner.restore(checkpoint)
     else:
-        learner.start_from([torch.load(folder / f"{name}.pt", map_location=device, weights_only=True) for name in stage.after])
+        learner.start_from([torch.load(folder / f"{name}.pt", map_location=device, weights_only=True)
+                            for name in stage.after])
     with open(folder / f"{stage.name}.jsonl", "a") as log:
         def report(entry: dict) -> None:
             line = json.dumps({k: round(v, 5) if isinstance(v, float) else v for k, v in entry.items()})
@@ -55,7 +56,8 @@ def run_stage(recipe: Recipe, stage: Stage, folder: Path, device: torch.device, 
             if now - reported > REPORT_EVERY:
                 means = {key: sum(w[key] for w in window if key in w) / sum(key in w for w in window)
                          for key in {k for w in window for k in w}}
-                report({"step": learner.step, "level": learner.level, "rate": learner.rate(), "seconds_a_step": (now - reported) / len(window),
+                report({"step": learner.step, "level": learner.level, "rate": learner.rate(),
+                        "seconds_a_step": (now - reported) / len(window),
                         "cpu_a_step": (time.process_time() - used) / len(window), **dict(sorted(means.items()))})
                 reported, window, used = now, [], time.process_time()
             if now - validated > VALIDATE_EVERY or learner.step == stage.steps:

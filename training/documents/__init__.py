@@ -1,8 +1,8 @@
 """Pictures of small documents, questions about them, and the training of a model that answers.
 
 A document is made in four steps, each from a random generator and nothing else: `content` says what it states,
-`layout` where each word stands, `drawing` what it looks like, `questions` what can be asked about it. Everything comes on
-two sides, one for training and one held out: values, faces, layout programs and phrasings (`Sides`).
+`layout` where each word stands, `drawing` what it looks like, `questions` what can be asked about it. Everything comes
+on two sides, one for training and one held out: values, faces, layout programs and phrasings (`Sides`).
 
 Shapes are those of `reader`: B pictures in a batch, N patches of 14x14 pixels, C = N / 4 merged cells of 28x28 pixels,
 S ordered character slots per patch, V slot classes (0 = no character), K turns about one page, T tokens of a turn,

@@ -24,7 +24,8 @@ def recognised(png: bytes, scale: int = 2) -> list[str]:
     image = Image.open(io.BytesIO(png)).convert("L")
     file = io.BytesIO()
     image.resize((image.width * scale, image.height * scale), Image.Resampling.BICUBIC).save(file, "PNG")
-    found = subprocess.run(["tesseract", "stdin", "stdout", "--psm", "6"], input=file.getvalue(), capture_output=True, check=True)
+    found = subprocess.run(["tesseract", "stdin", "stdout", "--psm", "6"], input=file.getvalue(), capture_output=True,
+                           check=True)
     return [line for text in found.stdout.decode().splitlines() if (line := " ".join(text.split()))]
 
 
@@ -62,7 +63,8 @@ def answer(item: Item, lines: list[str]) -> str:
         case "json":
             return json.dumps({key: field(key, lines) for key in item.keys}, ensure_ascii=False)
         case "extreme" | "sum":
-            amounts = [(float(re.sub(r"[^\d]", "", m.group())), line, m.group()) for line in lines if (m := _AMOUNT.search(line))]
+            amounts = [(float(re.sub(r"[^\d]", "", m.group())), line, m.group()) for line in lines
+                       if (m := _AMOUNT.search(line))]
             if not amounts:
                 return ABSENT
             _, line, amount = (min if about in ("cheapest", "lowest") else max)(amounts)
@@ -106,6 +108,7 @@ def _row(piece: str, lines: list[str]) -> str | None:
     for line in lines:
         if piece.casefold() in line.casefold():
             return line
-    best = max(((SequenceMatcher(None, piece.casefold(), line[m.start():m.start() + len(piece)].casefold()).ratio(), line)
+    best = max(((SequenceMatcher(None, piece.casefold(), line[m.start():m.start() + len(piece)].casefold()).ratio(),
+                 line)
                 for line in lines for m in re.finditer(r"\S+", line)), default=(0.0, ""))
     return best[1] if best[0] >= _ALIKE else None

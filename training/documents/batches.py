@@ -1,7 +1,7 @@
 """Batches of pages: pictures or oracle slots, the true characters of every patch, and turns about each page.
 
-Everything depends on the seed, the stage's name and the number of the step only, so that a run can be continued, and drawn
-ahead by worker processes.
+Everything depends on the seed, the stage's name and the number of the step only, so that a run can be continued, and
+drawn ahead by worker processes.
 """
 
 import random
@@ -27,8 +27,8 @@ for _index, _character in enumerate(strings.ALPHABET):
 
 
 def slots(text: str, centres: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
-    """[N, S]: the classes of the first S characters, from left to right, whose centres lie in each patch; 0 where there is
-    none. Patches are in the order of 2x2 merged cells. What lies off the canvas counts as nothing."""
+    """[N, S]: the classes of the first S characters, from left to right, whose centres lie in each patch; 0 where there
+    is none. Patches are in the order of 2x2 merged cells. What lies off the canvas counts as nothing."""
     rows, columns = 2 * grid[0], 2 * grid[1]
     out = np.zeros((rows * columns, SLOTS), dtype=np.int64)
     codes = _CLASS[np.fromiter(map(ord, text), dtype=np.int64, count=len(text))]
@@ -71,10 +71,12 @@ def draw_picture(rng: random.Random, kinds: dict[str, float], grid: tuple[int, i
 def draw_pages(rng: random.Random, kinds: dict[str, float], grid: tuple[int, int], count: int, sides: Sides = TRAINING,
                **options) -> Characters:
     drawn = [draw_picture(rng, kinds, grid, sides, **options) for _ in range(count)]
-    return Characters(grid, np.stack([p.pixels for p in drawn]), np.stack([slots(p.text, p.centres, grid) for p in drawn]))
+    return Characters(grid, np.stack([p.pixels for p in drawn]),
+                      np.stack([slots(p.text, p.centres, grid) for p in drawn]))
 
 
-def draw_tiles(rng: random.Random, kinds: dict[str, float], count: int, sides: Sides = TRAINING, **options) -> Characters:
+def draw_tiles(rng: random.Random, kinds: dict[str, float], count: int, sides: Sides = TRAINING,
+               **options) -> Characters:
     """Square tiles cut from pages, most of them full of text: attention over few patches is cheap."""
     grid = (rng.randint(8, 12), rng.randint(9, 13))
     images: list[np.ndarray] = []
@@ -97,7 +99,8 @@ def draw_tiles(rng: random.Random, kinds: dict[str, float], count: int, sides: S
 class Prompts:
     """Turns as token ids. Each prompt is `before`, a picture's cells, `after`, and a turn: question, then answer."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, before: list[int], after: list[int], asks: list[int], end: int
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, before: list[int], after: list[int], asks: list[int],
+                 end: int
                  ) -> None:
         """`asks`: the ids between a question and its answer; `end`: the id behind an answer."""
         self.tokenizer, self.before, self.after, self.end = tokenizer, before, after, end
@@ -121,9 +124,9 @@ class Prompts:
 
 @dataclass(frozen=True)
 class Asked:
-    """Turns about pages of one grid: `images` [B, H, W, 3] of uint8 unless only an oracle is wanted, the true `slots` [B, N, S], the
-    slots that the `oracle` tells [B, N, S], ids of `turns` [B, K, T], and the id that is wanted behind each of them
-    (`targets` [B, K, T]); `types` of the questions; the `level` of a
+    """Turns about pages of one grid: `images` [B, H, W, 3] of uint8 unless only an oracle is wanted, the true `slots`
+    [B, N, S], the slots that the `oracle` tells [B, N, S], ids of `turns` [B, K, T], and the id that is wanted behind
+    each of them (`targets` [B, K, T]); `types` of the questions; the `level` of a
     curriculum that the pages are of."""
 
     grid: tuple[int, int]
@@ -136,7 +139,8 @@ class Asked:
     level: int = 0
 
 
-_ALIKE = ("0OoQD", "1lIi|!", "5S$s", "8B3&", "2Zz", "6Gb", ".,:;'", "cCeo", "uvn", "mnrh", "wW", "kKxX", "4A", "7T/", "-_~", "9gq", "fty")
+_ALIKE = ("0OoQD", "1lIi|!", "5S$s", "8B3&", "2Zz", "6Gb", ".,:;'", "cCeo", "uvn", "mnrh", "wW", "kKxX", "4A", "7T/",
+          "-_~", "9gq", "fty")
 _LOOKALIKES = {c: [o for o in group if o != c] for group in _ALIKE for c in group}
 
 
@@ -158,8 +162,10 @@ def misread(rng: random.Random, text: str, centres: np.ndarray) -> tuple[str, np
     return "".join(c for c, k in zip(read, kept) if k), centres[kept]
 
 
-def draw_asked(rng: random.Random, kinds: dict[str, float], grid: tuple[int, int], count: int, each: int, prompts: Prompts,
-               sides: Sides = TRAINING, *, pictures: bool, noise: bool = True, lookups: float = 0.0, **options) -> Asked:
+def draw_asked(rng: random.Random, kinds: dict[str, float], grid: tuple[int, int], count: int, each: int,
+               prompts: Prompts,
+               sides: Sides = TRAINING, *, pictures: bool, noise: bool = True, lookups: float = 0.0,
+               **options) -> Asked:
     """`count` pages with `each` turns about every one; `noise`: the oracle misreads as vision does."""
     longest = LONGEST_ANSWER if rng.random() < 0.15 else 32  # together, long answers pad each other less
     images, true, told, turns = [], [], [], []
@@ -175,7 +181,8 @@ def draw_asked(rng: random.Random, kinds: dict[str, float], grid: tuple[int, int
         if pictures:
             picture = drawing.draw_picture(rng, page, affine, illegible=state == "illegible")
             images.append(picture.pixels)
-        found = slots(text, centres, grid) if state == "legible" else np.zeros((4 * grid[0] * grid[1], SLOTS), dtype=np.int64)
+        found = slots(text, centres, grid) if state == "legible" else np.zeros((4 * grid[0] * grid[1], SLOTS),
+                                                                               dtype=np.int64)
         true.append(found)
         if state == "illegible":
             told.append(slots(*_garbled(rng, text, centres), grid))

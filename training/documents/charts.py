@@ -24,7 +24,8 @@ class _Sheet:
     def wide(self, text: str, size: int | None = None) -> float:
         return face(self.style.body, size or self.size).width(text)
 
-    def write(self, text: str, x: float, y: float, align: str = "C", key: str | None = None, size: int | None = None) -> None:
+    def write(self, text: str, x: float, y: float, align: str = "C", key: str | None = None,
+              size: int | None = None) -> None:
         """Text whose middle is at the height y, from, about or up to x."""
         size = size or self.size
         wide = self.wide(text, size)
@@ -54,7 +55,8 @@ def place(rng: random.Random, content: Content, style: Style, width: int, height
                 for text, key in block.lines:
                     sheet.write(text, width / 2, top + size * 0.6, key=key, size=round(size * 1.1))
                     top += 1.5 * size
-        {"bars": _bars, "bars across": _across, "dots across": _across, "line": _line, "pie": _pie, "pie with a key": _pie,
+        {"bars": _bars, "bars across": _across, "dots across": _across, "line": _line, "pie": _pie,
+         "pie with a key": _pie,
          "ring": _pie}[kind](rng, sheet, series, top, kind)
         if sheet.fits:
             return Page(content, width, height, tuple(sheet.runs), tuple(sheet.shapes), _lines(sheet.runs), kind, style)
@@ -74,7 +76,8 @@ def _lines(runs: list[Run]) -> tuple[str, ...]:
 
 def _bars(rng: random.Random, sheet: _Sheet, chart: Chart, top: float, kind: str) -> None:
     size, count = sheet.size, len(chart.labels)
-    left, right, floor = sheet.style.margin, sheet.width - sheet.style.margin, sheet.height - sheet.style.margin - 1.5 * size
+    left, right = sheet.style.margin, sheet.width - sheet.style.margin
+    floor = sheet.height - sheet.style.margin - 1.5 * size
     step, tall = (right - left) / count, floor - top - 1.4 * size
     if tall < 2 * size:
         sheet.fits = False
@@ -116,14 +119,16 @@ def _across(rng: random.Random, sheet: _Sheet, chart: Chart, top: float, kind: s
 
 def _line(rng: random.Random, sheet: _Sheet, chart: Chart, top: float, kind: str) -> None:
     size, count = sheet.size, len(chart.labels)
-    left, right, floor = sheet.style.margin, sheet.width - sheet.style.margin, sheet.height - sheet.style.margin - 1.5 * size
+    left, right = sheet.style.margin, sheet.width - sheet.style.margin
+    floor = sheet.height - sheet.style.margin - 1.5 * size
     step, tall = (right - left) / count, floor - top - 1.6 * size
     if tall < 2 * size:
         sheet.fits = False
         return
     sheet.draw("solid", left, floor, right, floor)
     sheet.draw("solid", left, top, left, floor)
-    points = [(left + (i + 0.5) * step, floor - 6 - (tall - 6) * v / max(chart.values)) for i, v in enumerate(chart.values)]
+    points = [(left + (i + 0.5) * step, floor - 6 - (tall - 6) * v / max(chart.values))
+              for i, v in enumerate(chart.values)]
     sheet.draw("path", *(c for point in points for c in point), tone="colour 0")
     for (x, y), label, printed in zip(points, chart.labels, chart.printed):
         sheet.draw("disc", x - 3, y - 3, x + 3, y + 3, tone="colour 0")
@@ -158,7 +163,8 @@ def _pie(rng: random.Random, sheet: _Sheet, chart: Chart, top: float, kind: str)
             sheet.write(printed, sheet.width - sheet.style.margin, row, align="R", key="value")
         else:
             middle = math.radians((angle + end) / 2)
-            sheet.write(f"{label} {printed}", x + 1.35 * radius * math.cos(middle), y + 1.3 * radius * math.sin(middle), key="value",
+            sheet.write(f"{label} {printed}", x + 1.35 * radius * math.cos(middle), y + 1.3 * radius * math.sin(middle),
+                        key="value",
                         align="C")
         angle = end
     if kind == "ring":

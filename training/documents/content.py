@@ -22,7 +22,8 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "change": ("Change", "CHANGE", "Change due", "Returned"),
     "date": ("Date", "DATE", "Issued", "Dated", "Day", "Issue date", "On"),
     "time": ("Time", "TIME", "At", "Hour", "Printed at"),
-    "number": ("No.", "Receipt", "Receipt no", "Receipt #", "Bill no", "Ref", "Ref.", "Order", "RECEIPT", "Trans", "Doc"),
+    "number": ("No.", "Receipt", "Receipt no", "Receipt #", "Bill no", "Ref", "Ref.", "Order", "RECEIPT", "Trans",
+               "Doc"),
     "cashier": ("Cashier", "Served by", "Clerk", "CASHIER", "Staff", "Host", "Waiter"),
     "table": ("Table", "TABLE", "Tbl", "Table no"),
     "payment": ("Payment", "Paid by", "Method", "PAYMENT", "Paid with", "Tender", "Pay type"),
@@ -80,12 +81,14 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 }
 THANKS = ("Thank you!", "Thanks!", "See you soon", "Come again", "Goodbye", "Have a nice day", "THANK YOU",
           "Welcome back", "Enjoy!", "Visit us again", "Please keep this", "Many thanks", "No refunds")
-TITLES = ("Application", "Registration", "Membership", "Order form", "Sign-up", "Enrolment", "Booking", "Feedback", "Request",
+TITLES = ("Application", "Registration", "Membership", "Order form", "Sign-up", "Enrolment", "Booking", "Feedback",
+          "Request",
           "Survey", "Claim", "Report", "Visitor", "Subscription", "Entry form", "Permit")
 PERIODS = (("Q1", "Q2", "Q3", "Q4"), ("Jan", "Feb", "Mar", "Apr", "May", "Jun"), ("Mon", "Tue", "Wed", "Thu", "Fri"),
            ("2021", "2022", "2023", "2024", "2025"), ("North", "East", "South", "West"), ("A", "B", "C", "D", "E"),
            ("Spring", "Summer", "Autumn", "Winter"))
-MEASURES = ("Visits", "Sales", "Points", "Units", "Hours", "Votes", "Goals", "Rain", "Users", "Orders", "Score", "Stock",
+MEASURES = ("Visits", "Sales", "Points", "Units", "Hours", "Votes", "Goals", "Rain", "Users", "Orders", "Score",
+            "Stock",
             "Weight", "Height", "Calls", "Trips", "Costs", "Staff")
 PAYMENTS = ("Cash", "Card", "Visa", "Mastercard", "Amex", "Debit", "Voucher", "Credit", "Cheque", "Transfer", "Giro")
 
@@ -193,7 +196,8 @@ def _priced(values: Values, count: int, draw: Callable[[], str], high: int) -> t
 
 @dataclass
 class _Bill:
-    """Names, quantities, unit prices and line totals of goods with the sums that follow, all on one side of the split."""
+    """Names, quantities, unit prices and line totals of goods with the sums that follow, all on one side of the
+    split."""
 
     names: list[str]
     quantities: list[int]
@@ -246,7 +250,8 @@ def _bill(values: Values, count: int, draw: Callable[[], str], high: int, quanti
             # Few sums of many amounts are held out at once: ask for fewer.
             optional = sorted(wanted - {"total"})
             wanted = wanted - {rng.choice(optional), "cash", "change"} if optional else wanted
-    raise RuntimeError(f"no {count} amounts on side {values.held_out} whose {sorted(wanted)} are on it too, in {values.money(1234)}")
+    raise RuntimeError(f"no {count} amounts on side {values.held_out} whose {sorted(wanted)} are on it too, "
+                       f"written like {values.money(1234)}")
 
 
 def receipt(values: Values, rows: int) -> Content:
@@ -272,9 +277,12 @@ def receipt(values: Values, rows: int) -> Content:
     if room > 6 and rng.random() < 0.2:
         head.append((values.town(), "city"))
     meta = _some(
-        rng, (0.8, lambda: _field(values, "date", values.date())), (0.45, lambda: _field(values, "time", values.time())),
-        (0.6, lambda: _field(values, "number", values.number())), (0.3, lambda: _field(values, "cashier", values.first_name())),
-        (0.12, lambda: _field(values, "table", str(rng.randint(1, 60)))), (0.25, lambda: _field(values, "phone", values.phone())))
+        rng, (0.8, lambda: _field(values, "date", values.date())),
+        (0.45, lambda: _field(values, "time", values.time())),
+        (0.6, lambda: _field(values, "number", values.number())),
+        (0.3, lambda: _field(values, "cashier", values.first_name())),
+        (0.12, lambda: _field(values, "table", str(rng.randint(1, 60)))),
+        (0.25, lambda: _field(values, "phone", values.phone())))
     meta = _distinct(values, meta)[:max(0, room - len(head) - len(wanted))]
     sums = [_field(values, key, ("-" if key == "discount" and rng.random() < 0.5 else "") + money(bill.sums[key]))
             for key in ("subtotal", "discount", "tax", "tip", "total", "cash", "change") if key in bill.sums]
@@ -304,7 +312,8 @@ def receipt(values: Values, rows: int) -> Content:
 def _goods_table(values: Values, bill: _Bill, quantities: bool) -> Table:
     rng, money = values.rng, values.money
     columns = ["item", "price"]
-    cells = {"item": bill.names, "price": [money(a) for a in bill.amounts], "quantity": [str(q) for q in bill.quantities],
+    cells = {"item": bill.names, "price": [money(a) for a in bill.amounts],
+             "quantity": [str(q) for q in bill.quantities],
              "unit": [money(u) for u in bill.units]}
     if quantities:
         columns = rng.choice((["quantity", "item", "price"], ["item", "quantity", "price"]))
@@ -328,10 +337,12 @@ def _show_ticket(values: Values, rows: int) -> Content:
         head.append((values.company(), "shop"))
     fields = _some(
         rng, (0.9, lambda: _field(values, "date", values.date())), (0.6, lambda: _field(values, "time", values.time())),
-        (0.35, lambda: _field(values, "venue", values.company(14))), (0.5, lambda: _field(values, "row", values.code())),
+        (0.35, lambda: _field(values, "venue", values.company(14))),
+        (0.5, lambda: _field(values, "row", values.code())),
         (0.6, lambda: _field(values, "seat", values.code())), (0.35, lambda: _field(values, "gate", values.code())),
         (0.6, lambda: _field(values, "price", values.money(values.cents(300, 20_000)))),
-        (0.5, lambda: _field(values, "ticket", values.number())), (0.3, lambda: _field(values, "passenger", values.person(14))),
+        (0.5, lambda: _field(values, "ticket", values.number())),
+        (0.3, lambda: _field(values, "passenger", values.person(14))),
         (0.2, lambda: _field(values, "doors", values.time())), (0.2, lambda: _field(values, "class", values.code())))
     return _ticket(values, rows, head, fields)
 
@@ -340,12 +351,15 @@ def _train_ticket(values: Values, rows: int) -> Content:
     rng = values.rng
     head: list[tuple[str, str | None]] = [(values.company(), "shop")] if rng.random() < 0.7 else []
     fields = _some(
-        rng, (1.0, lambda: _field(values, "origin", values.town())), (1.0, lambda: _field(values, "destination", values.town())),
+        rng, (1.0, lambda: _field(values, "origin", values.town())),
+        (1.0, lambda: _field(values, "destination", values.town())),
         (0.8, lambda: _field(values, "date", values.date())), (0.7, lambda: _field(values, "departure", values.time())),
-        (0.4, lambda: _field(values, "arrival", values.time())), (0.4, lambda: _field(values, "platform", values.code())),
+        (0.4, lambda: _field(values, "arrival", values.time())),
+        (0.4, lambda: _field(values, "platform", values.code())),
         (0.5, lambda: _field(values, "coach", values.code())), (0.5, lambda: _field(values, "seat", values.code())),
         (0.6, lambda: _field(values, "price", values.money(values.cents(200, 30_000)))),
-        (0.3, lambda: _field(values, "passenger", values.person(14))), (0.4, lambda: _field(values, "ticket", values.number())),
+        (0.3, lambda: _field(values, "passenger", values.person(14))),
+        (0.4, lambda: _field(values, "ticket", values.number())),
         (0.2, lambda: _field(values, "class", values.code())))
     if rng.random() < 0.7:
         # Where from and where to usually come first, in this order.
@@ -357,10 +371,13 @@ def _parking_ticket(values: Values, rows: int) -> Content:
     rng = values.rng
     head: list[tuple[str, str | None]] = [(values.company(), "shop")]
     fields = _some(
-        rng, (0.8, lambda: _field(values, "date", values.date())), (0.8, lambda: _field(values, "entry", values.time())),
+        rng, (0.8, lambda: _field(values, "date", values.date())),
+        (0.8, lambda: _field(values, "entry", values.time())),
         (0.7, lambda: _field(values, "exit", values.time())), (0.7, lambda: _field(values, "plate", values.plate())),
-        (0.5, lambda: _field(values, "zone", values.code())), (0.8, lambda: _field(values, "price", values.money(values.cents(50, 6000)))),
-        (0.5, lambda: _field(values, "ticket", values.number())), (0.3, lambda: _field(values, "payment", values.chosen(*PAYMENTS))),
+        (0.5, lambda: _field(values, "zone", values.code())),
+        (0.8, lambda: _field(values, "price", values.money(values.cents(50, 6000)))),
+        (0.5, lambda: _field(values, "ticket", values.number())),
+        (0.3, lambda: _field(values, "payment", values.chosen(*PAYMENTS))),
         (0.2, lambda: _field(values, "phone", values.phone())))
     return _ticket(values, rows, head, fields)
 
@@ -387,15 +404,20 @@ def invoice(values: Values, rows: int) -> Content:
     bill = _bill(values, count, values.service, 30_000, quantities, wanted)
     head: list[tuple[str, str | None]] = [(values.company(), "shop")] if rng.random() < 0.8 else []
     if rng.random() < 0.6 or not head:
-        head.insert(rng.randint(0, len(head)), (rng.choice(("INVOICE", "Invoice", "Bill", "TAX INVOICE", "Statement")), None))
+        word = rng.choice(("INVOICE", "Invoice", "Bill", "TAX INVOICE", "Statement"))
+        head.insert(rng.randint(0, len(head)), (word, None))
     meta = _some(
-        rng, (0.9, lambda: _field(values, "number", values.number())), (0.9, lambda: _field(values, "date", values.date())),
+        rng, (0.9, lambda: _field(values, "number", values.number())),
+        (0.9, lambda: _field(values, "date", values.date())),
         (0.5, lambda: _field(values, "due", values.date())),
         (0.6, lambda: _field(values, "customer", rng.choice((values.person, values.company))(16))),
-        (0.2, lambda: _field(values, "seller", values.company(16))), (0.25, lambda: _field(values, "po", values.number())))
+        (0.2, lambda: _field(values, "seller", values.company(16))),
+        (0.25, lambda: _field(values, "po", values.number())))
     meta = _distinct(values, meta)[:max(1, room - len(head) - len(wanted) - 1)]
-    sums = [_field(values, key, money(bill.sums[key])) for key in ("subtotal", "discount", "tax", "total") if key in bill.sums]
-    foot = _some(rng, (0.3, lambda: _field(values, "iban", values.number())), (0.2, lambda: _field(values, "phone", values.phone())),
+    sums = [_field(values, key, money(bill.sums[key])) for key in ("subtotal", "discount", "tax", "total")
+            if key in bill.sums]
+    foot = _some(rng, (0.3, lambda: _field(values, "iban", values.number())),
+                 (0.2, lambda: _field(values, "phone", values.phone())),
                  (0.2, lambda: _field(values, "terms", f"{rng.choice((7, 10, 14, 30, 60))} days")))
     foot = _distinct(values, [*meta, *sums, *foot])[len(meta) + len(sums):] if room > 8 else []
     blocks: list[Block] = [Heading(tuple(head)), *((Fields(tuple(meta)),) if meta else ()),
@@ -410,24 +432,31 @@ def form(values: Values, rows: int) -> Content:
     rng = values.rng
     title = values.chosen(*TITLES)
     fields = _some(
-        rng, (1.0, lambda: _field(values, "name", values.person())), (0.5, lambda: _field(values, "birth", values.date())),
-        (0.5, lambda: _field(values, "address", values.address())), (0.5, lambda: _field(values, "city", values.town())),
+        rng, (1.0, lambda: _field(values, "name", values.person())),
+        (0.5, lambda: _field(values, "birth", values.date())),
+        (0.5, lambda: _field(values, "address", values.address())),
+        (0.5, lambda: _field(values, "city", values.town())),
         (0.5, lambda: _field(values, "phone", values.phone())), (0.4, lambda: _field(values, "email", values.email())),
-        (0.4, lambda: _field(values, "employer", values.company(16))), (0.4, lambda: _field(values, "job", values.chosen(
-            "Teacher", "Nurse", "Baker", "Driver", "Engineer", "Cook", "Clerk", "Painter", "Farmer", "Pilot", "Lawyer", "Tailor"))),
+        (0.4, lambda: _field(values, "employer", values.company(16))),
+        (0.4, lambda: _field(values, "job", values.chosen(
+            "Teacher", "Nurse", "Baker", "Driver", "Engineer", "Cook", "Clerk", "Painter", "Farmer", "Pilot", "Lawyer",
+            "Tailor"))),
         (0.5, lambda: _field(values, "member", values.number())), (0.4, lambda: _field(values, "date", values.date())),
         (0.3, lambda: _field(values, "signed", values.person(14))))
     fields = _distinct(values, fields)[:max(1, rows - 1)]
-    blocks: list[Block] = [Heading(((title.upper() if rng.random() < 0.3 else title, "title"),))] if rng.random() < 0.85 else []
+    title = title.upper() if rng.random() < 0.3 else title
+    blocks: list[Block] = [Heading(((title, "title"),))] if rng.random() < 0.85 else []
     cut = rng.randint(1, len(fields)) if rng.random() < 0.5 else len(fields)
-    return Content("form", tuple([*blocks, *(Fields(tuple(part)) for part in (fields[:cut], fields[cut:]) if part)]), values.money)
+    return Content("form", tuple([*blocks, *(Fields(tuple(part)) for part in (fields[:cut], fields[cut:]) if part)]),
+                   values.money)
 
 
 def letter(values: Values, rows: int) -> Content:
     """A short letter with a statement or two in its text, of about `rows` printed rows."""
     rng, money = values.rng, values.money
     said: list[tuple[str, tuple[Field, ...]]] = []
-    amount, when, day, town, phone, person, thing = (money(values.cents(500, 50_000)), values.time(), values.date(), values.town(),
+    amount, when, day, town, phone, person, thing = (money(values.cents(500, 50_000)), values.time(), values.date(),
+                                                     values.town(),
                                                      values.phone(), values.person(14), values.goods().lower())
     sentences = [
         (f"Please pay {amount} by {day}.", (Field("total", "", amount), Field("due", "", day))),
@@ -468,7 +497,8 @@ def price_list(values: Values, rows: int) -> Content:
     rng, money = values.rng, values.money
     head: list[tuple[str, str | None]] = [(values.company(), "shop")] if rng.random() < 0.7 else []
     if rng.random() < 0.5:
-        head.append((rng.choice(("Menu", "Prices", "PRICE LIST", "Today", "Specials", "Catalogue", "Our prices")), None))
+        head.append((rng.choice(("Menu", "Prices", "PRICE LIST", "Today", "Specials", "Catalogue", "Our prices")),
+                     None))
     count = max(2, min(9, rows - len(head)))
     names, amounts = _priced(values, count, rng.choice((values.goods, values.service)), rng.choice((2000, 10_000)))
     heads = (rng.choice(COLUMNS["item"]), rng.choice(("Price", "PRICE", "Cost", "Each")))

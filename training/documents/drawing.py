@@ -14,13 +14,14 @@ from reader.pictures import CELL
 from .layout import Page, Run, Shape, face
 
 Colour = tuple[int, int, int]
-_SERIES: tuple[Colour, ...] = ((70, 120, 180), (230, 130, 40), (80, 160, 80), (200, 70, 70), (140, 100, 180), (120, 120, 120))
+_SERIES: tuple[Colour, ...] = ((70, 120, 180), (230, 130, 40), (80, 160, 80), (200, 70, 70), (140, 100, 180),
+                               (120, 120, 120))
 
 
 @dataclass(frozen=True)
 class Picture:
-    """`pixels` [H, W, 3] of uint8 as drawn; `grid` (rows, columns) of merged cells after the image processor; `text`, all
-    characters of the page, with their `centres` [characters, 2] as (x, y) in pixels of the processed picture."""
+    """`pixels` [H, W, 3] of uint8 as drawn; `grid` (rows, columns) of merged cells after the image processor; `text`,
+    all characters of the page, with their `centres` [characters, 2] as (x, y) in pixels of the processed picture."""
 
     pixels: np.ndarray
     grid: tuple[int, int]
@@ -54,7 +55,8 @@ def draw_picture(rng: random.Random, page: Page, affine: np.ndarray, *, illegibl
         _draw_shape(brush, shape, tones)
     heading = accent if rng.random() < 0.3 else ink
     for run in page.runs:
-        _draw_run(brush, run, paper if run.band else heading if run.size > (page.style.size if page.style else 99) else ink)
+        _draw_run(brush, run, paper if run.band else heading if run.size > (page.style.size if page.style else 99)
+                  else ink)
     if not np.array_equal(affine, np.eye(2, 3)):
         linear = np.linalg.inv(affine[:, :2])
         inverse = np.column_stack([linear, -linear @ affine[:, 2]])
@@ -128,7 +130,8 @@ def _worn(rng: random.Random, image: Image.Image) -> np.ndarray:
     """[H, W, 3] of uint8: blurred, shaded, grained and compressed now and then."""
     if rng.random() < 0.12:
         small = rng.uniform(0.65, 0.9)
-        image = image.resize((round(image.width * small), round(image.height * small)), Image.Resampling.BILINEAR).resize(
+        image = image.resize((round(image.width * small), round(image.height * small)),
+                             Image.Resampling.BILINEAR).resize(
             image.size, Image.Resampling.BICUBIC)
     elif rng.random() < 0.35:
         image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.2, 0.8)))

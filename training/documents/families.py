@@ -1,4 +1,5 @@
-"""The families of models that recipes train: how each sees pages and answers turns, in parts that stages freeze or move.
+"""The families of models that recipes train: how each sees pages and answers turns, in parts that stages freeze or
+move.
 
 `Qwen2VL` runs batched over its modules, with several turns about one page and an oracle in place of vision. `Llava` and
 `PaliGemma` run transformers' own forward, picture and turn by turn, which is slower and needs no second implementation.
@@ -45,7 +46,8 @@ def scored(logits: Tensor, targets: Tensor, types: tuple[str, ...]) -> dict[str,
     hit = torch.ones_like(wanted)
     hit[wanted] = logits.argmax(-1) == targets[wanted]
     exact = hit.all(1)
-    result = {"loss": answer, "answer": answer.detach(), "tokens": hit[wanted].float().mean(), "exact": exact.float().mean()}
+    result = {"loss": answer, "answer": answer.detach(), "tokens": hit[wanted].float().mean(),
+              "exact": exact.float().mean()}
     for kind in sorted(set(types)):
         chosen = torch.tensor([t == kind for t in types], device=targets.device)
         result[f"exact {kind}"] = exact[chosen].float().mean()
@@ -116,8 +118,8 @@ class Qwen2VL(nn.Module):
 
     @torch.no_grad()
     def solve(self, drawn: list[Asked], ridge: float = 1e-5) -> float:
-        """Sets the merger's last layer to the ridge regression from its hidden states to the oracle's cells; the share of the
-        spread of these that it explains."""
+        """Sets the merger's last layer to the ridge regression from its hidden states to the oracle's cells; the share
+        of the spread of these that it explains."""
         last = self.model.model.visual.merger.mlp[2]
         x = torch.cat([self._looked(batch)[1].flatten(0, 1) for batch in drawn]).double()
         y = torch.cat([self.oracle(self.tensor(batch.slots)).flatten(0, 1) for batch in drawn]).double()
@@ -146,7 +148,8 @@ class _Hub(nn.Module):
         self.image = tokenizer.convert_tokens_to_ids(self.IMAGE)
         self.model: nn.Module
         self.prompts: Prompts
-        self.patch = nn.Sequential(nn.LayerNorm(size.vision_width), nn.Linear(size.vision_width, models.SLOTS * models.CLASSES))
+        self.patch = nn.Sequential(nn.LayerNorm(size.vision_width),
+                                   nn.Linear(size.vision_width, models.SLOTS * models.CLASSES))
 
     def parts(self) -> dict[str, nn.Module]:
         """What stages learn, by name, and the helper that goes with characters."""
@@ -219,7 +222,8 @@ class _Hub(nn.Module):
 
 
 class Llava(_Hub):
-    """LLaVA: a CLIP tower, a projector on its states before the last layer, and a Llama. Square pictures of one size."""
+    """LLaVA: a CLIP tower, a projector on its states before the last layer, and a Llama. Square pictures of one
+    size."""
 
     MEAN, DEVIATION = tuple(map(float, MEAN)), tuple(map(float, DEVIATION))
     TEMPLATE = ("{% for message in messages %}{{ message.role.upper() + ': ' }}{% for part in message.content %}"
@@ -233,17 +237,20 @@ class Llava(_Hub):
         self.model = LlavaForConditionalGeneration(LlavaConfig(
             vision_config=dict(
                 model_type="clip_vision_model", hidden_size=size.vision_width, intermediate_size=4 * size.vision_width,
-                num_hidden_layers=size.vision_layers, num_attention_heads=size.vision_heads, image_size=side, patch_size=PATCH,
+                num_hidden_layers=size.vision_layers, num_attention_heads=size.vision_heads, image_size=side,
+                patch_size=PATCH,
                 projection_dim=size.width),
             text_config=dict(
                 model_type="llama", vocab_size=size.vocabulary, hidden_size=size.width, intermediate_size=size.mlp,
                 num_hidden_layers=size.layers, num_attention_heads=size.heads, num_key_value_heads=size.kv_heads,
-                max_position_embeddings=4096, rms_norm_eps=1e-5, rope_parameters=dict(rope_type="default", rope_theta=size.rope_theta),
+                max_position_embeddings=4096, rms_norm_eps=1e-5,
+                rope_parameters=dict(rope_type="default", rope_theta=size.rope_theta),
                 bos_token_id=tokenizer.bos_token_id, eos_token_id=end, pad_token_id=padding, tie_word_embeddings=False),
             image_token_index=self.image, image_seq_length=(side // PATCH) ** 2, projector_hidden_act="gelu",
             vision_feature_layer=-2, vision_feature_select_strategy="default", tie_word_embeddings=False)).float()
         spelled = tokenizer.encode
-        self.prompts = Prompts(tokenizer, [tokenizer.bos_token_id, *spelled("USER: ")], spelled("\n"), spelled(" ASSISTANT:"), end)
+        self.prompts = Prompts(tokenizer, [tokenizer.bos_token_id, *spelled("USER: ")], spelled("\n"),
+                               spelled(" ASSISTANT:"), end)
 
     @staticmethod
     def words() -> PreTrainedTokenizerBase:
@@ -264,7 +271,8 @@ class Llava(_Hub):
 
 
 class PaliGemma(_Hub):
-    """PaliGemma: a SigLIP tower, a linear projector and a Gemma that sees picture and question both ways (prefix-LM)."""
+    """PaliGemma: a SigLIP tower, a linear projector and a Gemma that sees picture and question both ways
+    (prefix-LM)."""
 
     MEAN = DEVIATION = (0.5, 0.5, 0.5)
 
@@ -273,16 +281,20 @@ class PaliGemma(_Hub):
         end, start, padding = tokenizer.eos_token_id, tokenizer.bos_token_id, tokenizer.pad_token_id
         self.model = PaliGemmaForConditionalGeneration(PaliGemmaConfig(
             vision_config=dict(
-                model_type="siglip_vision_model", hidden_size=size.vision_width, intermediate_size=4 * size.vision_width,
-                num_hidden_layers=size.vision_layers, num_attention_heads=size.vision_heads, image_size=side, patch_size=PATCH,
+                model_type="siglip_vision_model", hidden_size=size.vision_width,
+                intermediate_size=4 * size.vision_width,
+                num_hidden_layers=size.vision_layers, num_attention_heads=size.vision_heads, image_size=side,
+                patch_size=PATCH,
                 projection_dim=size.width, vision_use_head=False),
             text_config=dict(
                 model_type="gemma", vocab_size=size.vocabulary, hidden_size=size.width, intermediate_size=size.mlp,
                 num_hidden_layers=size.layers, num_attention_heads=size.heads, num_key_value_heads=size.kv_heads,
                 head_dim=size.width // size.heads, max_position_embeddings=4096, hidden_activation="gelu_pytorch_tanh",
-                rope_parameters=dict(rope_type="default", rope_theta=size.rope_theta), bos_token_id=start, eos_token_id=end,
+                rope_parameters=dict(rope_type="default", rope_theta=size.rope_theta), bos_token_id=start,
+                eos_token_id=end,
                 pad_token_id=padding, tie_word_embeddings=True),
-            image_token_index=self.image, projection_dim=size.width, hidden_size=size.width, bos_token_id=start, eos_token_id=end,
+            image_token_index=self.image, projection_dim=size.width, hidden_size=size.width, bos_token_id=start,
+            eos_token_id=end,
             pad_token_id=padding, tie_word_embeddings=True)).float()
         self.prompts = Prompts(tokenizer, [], [start], tokenizer.encode("\n"), end)
 
@@ -298,9 +310,11 @@ class PaliGemma(_Hub):
         side = self.model.config.vision_config.image_size
         self._written(folder, dtype, {
             "preprocessor_config.json": {
-                "image_processor_type": "SiglipImageProcessor", "processor_class": "PaliGemmaProcessor", "do_convert_rgb": True,
+                "image_processor_type": "SiglipImageProcessor", "processor_class": "PaliGemmaProcessor",
+                "do_convert_rgb": True,
                 "do_resize": True, "resample": 3, "size": {"height": side, "width": side}, "do_rescale": True,
-                "rescale_factor": 1 / 255, "do_normalize": True, "image_mean": list(self.MEAN), "image_std": list(self.DEVIATION),
+                "rescale_factor": 1 / 255, "do_normalize": True, "image_mean": list(self.MEAN),
+                "image_std": list(self.DEVIATION),
                 "image_seq_length": (side // PATCH) ** 2}})
 
 
@@ -318,7 +332,8 @@ def build(family: str, size: Size, tokenizer: PreTrainedTokenizerBase, stage: St
     if family == "qwen2-vl":
         return Qwen2VL(size, tokenizer)
     if stage.rows != stage.columns or stage.rows[0] != stage.rows[1] or stage.tiles:
-        raise ValueError(f"stage {stage.name} of {family} has pages of {stage.rows} x {stage.columns} cells and tiles {stage.tiles}; "
+        raise ValueError(f"stage {stage.name} of {family} has pages of {stage.rows} x {stage.columns} cells and tiles "
+                         f"{stage.tiles}; "
                          "expected squares of one size, for instance rows = columns = [8, 8], and no tiles")
     return FAMILIES[family](size, tokenizer, 2 * PATCH * stage.rows[0])
 

@@ -35,7 +35,8 @@ def draw_page(rng: random.Random, kind: str, width: int, height: int, sides: Sid
             page = charts.place(rng, stated, style, width, height, smallest, sides.layouts)
         else:
             program = rng.choice(layout.programs(sides.layouts))
-            page = layout.place(rng, stated, layout.compose(rng, stated, program, style), style, width, height, smallest)
+            page = layout.place(rng, stated, layout.compose(rng, stated, program, style), style, width, height,
+                                smallest)
             page = page and replace(page, program=program.name)
         if page is not None:
             return page

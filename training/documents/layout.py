@@ -1,7 +1,7 @@
 """Where everything stands: layout programs turn a document's blocks into rows, and rows are placed on a canvas.
 
-A program decides the order of blocks and how fields and tables are set; geometry (type, margins, spacing, rules) is drawn
-beside it. `PROGRAMS` names them with their side: a held-out program sets nothing the way a training program does.
+A program decides the order of blocks and how fields and tables are set; geometry (type, margins, spacing, rules) is
+drawn beside it. `PROGRAMS` names them with their side: a held-out program sets nothing the way a training program does.
 """
 
 import random
@@ -54,8 +54,8 @@ class Piece:
 
 @dataclass(frozen=True)
 class Row:
-    """Pieces on one baseline. `height` in rows of plain text; `rule`: a line across instead of text; `frame`: neighbouring
-    rows of one frame stand in one box; `bars`: parts of the width where vertical lines cross the row."""
+    """Pieces on one baseline. `height` in rows of plain text; `rule`: a line across instead of text; `frame`:
+    neighbouring rows of one frame stand in one box; `bars`: parts of the width where vertical lines cross the row."""
 
     pieces: tuple[Piece, ...] = ()
     height: float = 1.0
@@ -144,7 +144,8 @@ class Page:
             edges, at = run.edges(), 0
             for text in run.text.split(" "):
                 if text:
-                    box = (edges[at], run.baseline - 0.75 * run.size, edges[at + len(text)], run.baseline + 0.22 * run.size)
+                    box = (edges[at], run.baseline - 0.75 * run.size, edges[at + len(text)],
+                           run.baseline + 0.22 * run.size)
                     out.append(Word(text, tuple(map(float, box)), run.key if at >= run.start else None))
                 at += len(text) + 1
         return out
@@ -154,11 +155,13 @@ class Page:
         centres = []
         for run in self.runs:
             edges = run.edges()
-            centres.append(np.stack([(edges[:-1] + edges[1:]) / 2, np.full(len(run.text), run.baseline - 0.33 * run.size)], 1))
+            centres.append(np.stack([(edges[:-1] + edges[1:]) / 2,
+                                     np.full(len(run.text), run.baseline - 0.33 * run.size)], 1))
         return "".join(run.text for run in self.runs), np.concatenate(centres) if centres else np.zeros((0, 2))
 
 
-def draw_style(rng: random.Random, held_out_fonts: bool, smallest: int = SMALLEST_TYPE, largest: int = LARGEST_TYPE) -> Style:
+def draw_style(rng: random.Random, held_out_fonts: bool, smallest: int = SMALLEST_TYPE,
+               largest: int = LARGEST_TYPE) -> Style:
     faces = fonts.faces(held_out_fonts)
     body = rng.choice(faces)
     return Style(
@@ -227,7 +230,8 @@ def cards(rng: random.Random, fields: Fields, style: Style) -> list[Row]:
     for start in range(0, len(fields.fields), across):
         part = fields.fields[start:start + across]
         edges = [(i / across, (i + 1) / across - 0.02) for i in range(across)]
-        rows.append(Row(tuple(Piece(f.label, left=a, right=b) for f, (a, b) in zip(part, edges)), height=0.95, scale=0.85))
+        rows.append(Row(tuple(Piece(f.label, left=a, right=b) for f, (a, b) in zip(part, edges)), height=0.95,
+                        scale=0.85))
         rows.append(Row(tuple(Piece(f.value, f.key, left=a, right=b, bold=True) for f, (a, b) in zip(part, edges)),
                         height=1.15))
     return rows
@@ -272,7 +276,8 @@ def listed(rng: random.Random, table: Table, style: Style) -> list[Row]:
     rows = []
     for row in table.rows:
         cells = _cells(table, row)
-        rows.append(Row((Piece(_counted(cells, sign), "item"), Piece(cells["price"], "price", align="R")), leader=style.leader))
+        rows.append(Row((Piece(_counted(cells, sign), "item"), Piece(cells["price"], "price", align="R")),
+                        leader=style.leader))
     return rows
 
 
@@ -370,13 +375,15 @@ PROGRAMS = (
     Program("two abreast", (pairs,), (columns, grid), headings="LCR", order=("usual", "meta first")),
     Program("ledger", (aligned, split), (priced_first, grid), headings="LR", order=("usual", "totals first", "any")),
     Program("long list", (split, aligned), (two_lines,), headings="LC", order=("usual", "totals first")),
-    Program("boxed", (split, aligned, above), (grid, columns), headings="LC", order=("usual", "any"), boxed=0.8, banded=0.5),
+    Program("boxed", (split, aligned, above), (grid, columns), headings="LC", order=("usual", "any"), boxed=0.8,
+            banded=0.5),
     Program("boarding pass", (cards,), (columns, listed), headings="L", order=("usual", "any"), banded=0.4, boxed=0.3),
     Program("loose", (split, inline, above, aligned, pairs, cards), (listed, columns, grid, priced_first, two_lines),
             headings="LCR", order=("any",), boxed=0.2, banded=0.2),
     Program("axis", (axis,), (stacked, columns), headings="R", order=("heading last", "any"), held_out=True),
     Program("captions", (below,), (stacked,), headings="RC", order=("usual", "heading last"), boxed=0.3, held_out=True),
-    Program("mirrored", (swapped,), (stacked, priced_first), headings="R", order=("usual", "heading last"), held_out=True),
+    Program("mirrored", (swapped,), (stacked, priced_first), headings="R", order=("usual", "heading last"),
+            held_out=True),
 )
 
 
@@ -429,7 +436,8 @@ def compose(rng: random.Random, content: Content, program: Program, style: Style
         else:
             raise TypeError(f"block {type(block).__name__} has no rows; charts are placed by `charts`")
         if rng.random() < program.boxed * 0.6 and not isinstance(block, Table):
-            made = [Row(height=0.15, frame=index), *(replace(r, frame=index) for r in made), Row(height=0.15, frame=index)]
+            made = [Row(height=0.15, frame=index), *(replace(r, frame=index) for r in made),
+                    Row(height=0.15, frame=index)]
         rows += made
     return rows
 
@@ -489,7 +497,8 @@ def _broken(rows: list[Row], style: Style, size: int, room: float) -> list[Row]:
     return out
 
 
-def _across(rows: list[Row], style: Style, size: int, width: int, smallest: int) -> list[list[tuple[float, int, str]]] | None:
+def _across(rows: list[Row], style: Style, size: int, width: int,
+            smallest: int) -> list[list[tuple[float, int, str]]] | None:
     """For every piece its left end, size and face; None where a piece leaves its part or two of them collide."""
     out, room = [], width - 2 * style.margin
     for row in rows:

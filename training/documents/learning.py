@@ -37,7 +37,8 @@ class Learner:
             groups += [
                 {"params": [p for p in parameters if p.dim() > 1], "weight_decay": recipe.weight_decay, "part": part},
                 {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0, "part": part}]
-        self.optimiser = torch.optim.AdamW([g for g in groups if g["params"]], lr=stage.learning_rate, betas=recipe.betas)
+        self.optimiser = torch.optim.AdamW([g for g in groups if g["params"]], lr=stage.learning_rate,
+                                           betas=recipe.betas)
 
     def learned(self) -> list[str]:
         """The parts that this stage moves; helpers go with the task that needs them."""
@@ -102,7 +103,8 @@ class Learner:
         return {name: sum(values) / len(values) for name, values in sorted(found.items())}
 
     def state(self) -> dict[str, Any]:
-        return {"recipe": asdict(self.recipe), "stage": self.stage.name, "progress": [self.step, self.level, self.smoothed],
+        return {"recipe": asdict(self.recipe), "stage": self.stage.name,
+                "progress": [self.step, self.level, self.smoothed],
                 "parts": {name: part.state_dict() for name, part in self.family.parts().items()}}
 
     def save(self, path: Path) -> None:
@@ -118,7 +120,8 @@ class Learner:
         self.step, self.level, self.smoothed = state["progress"]
 
     def start_from(self, states: Iterable[dict[str, Any]]) -> None:
-        """Takes from earlier stages' states the parts that they trained, the latest of each, whatever their resolution."""
+        """Takes from earlier stages' states the parts that they trained, the latest of each, whatever their
+        resolution."""
         for state in states:
             trained = next(s for s in state["recipe"]["stages"] if s["name"] == state["stage"])
             names = set(trained["learns"]) | set(trained["after"] and state["parts"])
@@ -129,10 +132,12 @@ class Learner:
             for name in names:
                 part = self.family.parts()[name]
                 own = part.state_dict()
-                part.load_state_dict({key: families.fitted(key, tensor, own[key]) for key, tensor in state["parts"][name].items()})
+                part.load_state_dict({key: families.fitted(key, tensor, own[key]) for key,
+                                      tensor in state["parts"][name].items()})
 
 
-def draw(seed: int, stage: Stage, step: int, prompts: Prompts, level: int, sides: Sides = TRAINING) -> Characters | Asked:
+def draw(seed: int, stage: Stage, step: int, prompts: Prompts, level: int,
+         sides: Sides = TRAINING) -> Characters | Asked:
     """The batch of a step of a stage: the same for the same arguments, whatever came before. A negative seed is for
     measuring: whole pages, and an oracle without noise."""
     training = seed >= 0
@@ -150,5 +155,6 @@ def draw(seed: int, stage: Stage, step: int, prompts: Prompts, level: int, sides
     lookups = stage.lookups * (1 - 0.5 * step / stage.steps) if training else 0.0
     whole = level == len(stage.levels)
     return replace(batches.draw_asked(
-        rng, stage.kinds, grid, count if whole else min(count, 8), stage.turns if whole else min(stage.turns, 4), prompts, sides,
+        rng, stage.kinds, grid, count if whole else min(count, 8), stage.turns if whole else min(stage.turns, 4),
+        prompts, sides,
         pictures=stage.task == "answers", noise=training, lookups=lookups, **options), level=level)

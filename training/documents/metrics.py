@@ -22,7 +22,8 @@ def anls(wanted: str, given: str) -> float:
 
 
 def json_fields(wanted: str, given: str) -> tuple[int, int, int]:
-    """Fields that are right, given, and wanted; a field counts where it has a value. What is no JSON object has none."""
+    """Fields that are right, given, and wanted; a field counts where it has a value. What is no JSON object has
+    none."""
     def entries(text: str) -> set[tuple[str, str]]:
         try:
             values = json.loads(text)

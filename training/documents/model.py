@@ -1,4 +1,5 @@
-"""What documents add to the model: heads that spell cells, an oracle in place of vision, and several turns about one page.
+"""What documents add to the model: heads that spell cells, an oracle in place of vision, and several turns about one
+page.
 
 The model itself is transformers' Qwen2-VL, built and run batched by `reader.model`.
 """
@@ -36,8 +37,8 @@ def patches(images: Tensor) -> Tensor:
 class Spelling(nn.Module):
     """Training only: the characters whose centres lie in each patch and in each cell, in ordered slots.
 
-    The head of cells reads the merger's hidden state [B, C, 4E] and not the cells, so that the merger's last layer stays
-    free to be solved.
+    The head of cells reads the merger's hidden state [B, C, 4E] and not the cells, so that the merger's last layer
+    stays free to be solved.
     """
 
     def __init__(self, size: Size) -> None:
@@ -65,7 +66,8 @@ class Oracle(nn.Module):
     def __init__(self, size: Size) -> None:
         super().__init__()
         letters = 0.1 * torch.randn(CLASSES, size.width)
-        table = torch.stack([letters @ torch.linalg.qr(torch.randn(size.width, size.width))[0] for _ in range(4 * SLOTS)])
+        table = torch.stack([letters @ torch.linalg.qr(torch.randn(size.width, size.width))[0]
+                             for _ in range(4 * SLOTS)])
         self.table = nn.Parameter(table)
         self.empty = nn.Parameter(0.02 * torch.randn(size.width))
 
@@ -101,8 +103,8 @@ def _rest(layer: nn.Module, x: Tensor, attended: Tensor) -> Tensor:
 
 def remember(model: Qwen2VLForConditionalGeneration, cells: Tensor, grid: tuple[int, int], before: Tensor, after: Tensor
              ) -> Keys:
-    """Keys and values of what all turns about a page have in common: the ids `before` the picture, its cells [B, C, D], and
-    the ids `after` it."""
+    """Keys and values of what all turns about a page have in common: the ids `before` the picture, its cells [B, C, D],
+    and the ids `after` it."""
     language = model.model.language_model
     batch = len(cells)
     x = torch.cat((language.embed_tokens(before).expand(batch, -1, -1), cells,

@@ -13,14 +13,19 @@ from .values import Values
 
 LONGEST_ANSWER = 96
 KEYS: dict[str, tuple[str, ...]] = {
-    "receipt": ("total", "subtotal", "tax", "discount", "tip", "cash", "change", "date", "time", "number", "cashier", "table",
+    "receipt": ("total", "subtotal", "tax", "discount", "tip", "cash", "change", "date", "time", "number", "cashier",
+                "table",
                 "payment", "phone", "card", "points", "shop", "address", "city"),
-    "ticket": ("event", "shop", "date", "time", "venue", "row", "seat", "gate", "price", "ticket", "passenger", "doors", "class",
-               "origin", "destination", "departure", "arrival", "platform", "coach", "entry", "exit", "plate", "zone", "payment",
+    "ticket": ("event", "shop", "date", "time", "venue", "row", "seat", "gate", "price", "ticket", "passenger", "doors",
+               "class",
+               "origin", "destination", "departure", "arrival", "platform", "coach", "entry", "exit", "plate", "zone",
+               "payment",
                "phone"),
-    "invoice": ("number", "date", "due", "customer", "seller", "po", "terms", "iban", "total", "subtotal", "tax", "discount",
+    "invoice": ("number", "date", "due", "customer", "seller", "po", "terms", "iban", "total", "subtotal", "tax",
+                "discount",
                 "address", "city", "phone", "email"),
-    "form": ("title", "name", "birth", "address", "city", "phone", "email", "employer", "job", "member", "date", "signed"),
+    "form": ("title", "name", "birth", "address", "city", "phone", "email", "employer", "job", "member", "date",
+             "signed"),
     "letter": ("sender", "recipient", "subject", "date", "shop", "total", "due", "time", "city", "phone", "email"),
     "price list": ("shop", "phone", "address"),
     "table": ("title", "date", "number"),
@@ -30,8 +35,8 @@ KEYS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Turn:
-    """A question of a `type` and its right answer. `about`: what is asked about, for rules that do not read questions: the
-    key of a field, the printed piece, the number of a line; `keys` are the fields that a JSON answer has."""
+    """A question of a `type` and its right answer. `about`: what is asked about, for rules that do not read questions:
+    the key of a field, the printed piece, the number of a line; `keys` are the fields that a JSON answer has."""
 
     type: str
     question: str
@@ -99,10 +104,12 @@ class Asking:
 
     def _weights(self) -> dict[Callable[[], Turn | None], float]:
         ways: dict[Callable[[], Turn | None], float] = {
-            self._field: 26, self._absent: 6, self._beside: 5, self._line: 12, self._edge_line: 2, self._word: 5, self._all: 2,
+            self._field: 26, self._absent: 6, self._beside: 5, self._line: 12, self._edge_line: 2, self._word: 5,
+            self._all: 2,
             self._count_lines: 1, self._is_there: 3, self._is_it: 4, self._json: 6, self._after: 4}
         if self.priced:
-            ways |= {self._price: 16, self._item: 14, self._no_item: 4, self._count_items: 2, self._extreme: 4, self._sum: 1}
+            ways |= {self._price: 16, self._item: 14, self._no_item: 4, self._count_items: 2, self._extreme: 4,
+                     self._sum: 1}
             if "quantity" in self.table.columns:
                 ways[self._quantity] = 6
         elif self.chart is not None:
@@ -212,7 +219,8 @@ class Asking:
         text = " ".join(self.page.lines).casefold()
         if self.rng.random() < 0.6:
             name = self.values.goods()
-            return None if name.casefold() in text else Turn("absent", self._worded(self.words.price, name), ABSENT, name)
+            return None if name.casefold() in text else Turn("absent", self._worded(self.words.price, name), ABSENT,
+                                                             name)
         price = self.page.content.money(self.values.cents())
         return None if price.casefold() in text else Turn("absent", self._worded(self.words.item, price), ABSENT, price)
 
@@ -265,7 +273,8 @@ class Asking:
         key = self.rng.choice(self.keys)
         if self.fields and self.rng.random() < 0.5:
             key = self.rng.choice([k for k in self.fields if k in self.keys] or [key])
-        return Turn("yes or no", self._worded(self.words.is_there, self._noun(key)), "yes" if key in self.fields else "no", key)
+        return Turn("yes or no", self._worded(self.words.is_there, self._noun(key)), "yes" if key in self.fields
+                    else "no", key)
 
     def _is_it(self) -> Turn | None:
         known = [f for f in self.fields.values() if f.key in self.keys]
@@ -274,7 +283,8 @@ class Asking:
         chosen = self.rng.choice(known)
         right = self.rng.random() < 0.5
         value = chosen.value if right else self._altered(chosen.value)
-        return Turn("yes or no", self._worded(self.words.is_it, self._noun(chosen.key), value), "yes" if right else "no", value)
+        return Turn("yes or no", self._worded(self.words.is_it, self._noun(chosen.key), value), "yes" if right
+                    else "no", value)
 
     def _altered(self, value: str) -> str:
         """Another value of the same form: another one on the page, or one with a digit or letter changed."""
@@ -285,7 +295,8 @@ class Asking:
         changed = list(value)
         for place in self.rng.sample(places, min(len(places), self.rng.randint(1, 2))):
             old = value[place]
-            pool = "0123456789" if old.isdigit() else "ABCDEFGHIJKLMNOPRSTUVW" if old.isupper() else "abcdefghiklmnoprstuvw"
+            letters = "ABCDEFGHIJKLMNOPRSTUVW" if old.isupper() else "abcdefghiklmnoprstuvw"
+            pool = "0123456789" if old.isdigit() else letters
             changed[place] = self.rng.choice([c for c in pool if c != old])
         return "".join(changed)
 

@@ -15,8 +15,8 @@ TURNS = 5  # about one page
 
 @dataclass(frozen=True)
 class Item:
-    """One question about a picture in PNG: the set and the kind of document it belongs to, the type of question, what it is
-    about, and the fields that a JSON answer has."""
+    """One question about a picture in PNG: the set and the kind of document it belongs to, the type of question, what
+    it is about, and the fields that a JSON answer has."""
 
     set: str
     kind: str
@@ -43,7 +43,8 @@ def draw(each: int = 500, seed: int = 30_000) -> Iterator[Item]:
 
     others = [kind for kind in generator.KINDS if kind not in ("receipt", "ticket", "scattered")]
     for name in SETS:
-        yield from _drawn(name, ("receipt", "ticket"), each, seed, Sides(values=True, **({name: True} if name != "values" else {})))
+        yield from _drawn(name, ("receipt", "ticket"), each, seed,
+                          Sides(values=True, **({name: True} if name != "values" else {})))
     yield from _drawn("blank", ("receipt", "ticket"), each // 5, seed, Sides(values=True), blank=True)
     for kind in others:
         yield from _drawn(kind, (kind,), each // 5, seed, Sides(values=True))
@@ -70,7 +71,8 @@ def _drawn(name: str, kinds: tuple[str, ...], count: int, seed: int, sides, blan
         file = io.BytesIO()
         Image.fromarray(drawing.draw_picture(rng, shown, affine).pixels).save(file, "PNG")
         for turn in turns:
-            yield Item(name, kind, number, turn.type, turn.about, turn.question, turn.answer, turn.keys, file.getvalue())
+            yield Item(name, kind, number, turn.type, turn.about, turn.question, turn.answer, turn.keys,
+                       file.getvalue())
 
 
 def write(items: Iterable[Item], folder: Path) -> None:
@@ -89,5 +91,6 @@ def load(folder: Path) -> Iterator[Item]:
         for line in index:
             entry = json.loads(line)
             if set(entry) != known:
-                raise ValueError(f"{folder / 'questions.jsonl'}: an entry has {sorted(entry)}; expected {sorted(known)}")
+                raise ValueError(
+                    f"{folder / 'questions.jsonl'}: an entry has {sorted(entry)}; expected {sorted(known)}")
             yield Item(**entry | {"png": (folder / entry["png"]).read_bytes(), "keys": tuple(entry["keys"])})

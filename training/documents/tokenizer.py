@@ -1,8 +1,8 @@
 """The tokenizer of documents: words of questions are single tokens, everything else is spelled.
 
-Ordinary byte pair merges would cut the values that questions quote ("How much is the Oat latte?") into pieces that do not
-line up with what is seen. Here every merge grows a word from its leading space ("␣t", "␣th", "␣the"), so that inside a
-word nothing merges, and the words of the training phrasings are whole.
+Ordinary byte pair merges would cut the values that questions quote ("How much is the Oat latte?") into pieces that do
+not line up with what is seen. Here every merge grows a word from its leading space ("␣t", "␣th", "␣the"), so that
+inside a word nothing merges, and the words of the training phrasings are whole.
 """
 
 from tokenizers import pre_tokenizers

@@ -10,35 +10,36 @@ from reader import strings
 HELD_OUT_IN = 10  # one value in ten is held out
 SHORTEST_SPLIT = 3
 
-_GOODS = """Apples Apricots Bagel Baguette Bananas Basil Batteries Beans Beer Belt Biscuits Blanket Bolts Bookmark Brownie
-Brush Bulb Burger Burrito Butter Cable Candle Cappuccino Carrots Ceramic Charger Cheddar Cherries Chips Chocolate Cider
-Cleaner Coaster Cocoa Cola Comb Cookies Corn Cream Croissant Cucumber Cushion Detergent Donut Drill Dumplings Eggs Envelope
-Eraser Espresso Falafel Feta Figs Filter Flour Foil Fork Fuse Garlic Ginger Glue Granola Grapes Gravy Hammer Hinge Honey
-Hummus Jam Juice Kale Kettle Ketchup Kiwi Lamp Latte Lemons Lentils Lettuce Magazine Mango Map Marker Matches Melon Milk Mint
-Mocha Muesli Muffin Mug Mushrooms Mustard Nachos Nails Napkins Noodles Notebook Nuts Oats Olives Omelette Onions Oranges
-Paint Pan Pancakes Paprika Pasta Peaches Pears Peas Pen Pencil Pepper Pickles Pie Pizza Plant Plums Popcorn Porridge Poster
-Potatoes Pretzel Radish Raisins Ravioli Razor Ribbon Rice Roll Rope Ruler Sage Salad Salami Salmon Salt Sandwich Scarf Scone
-Screws Seeds Shampoo Shrimp Smoothie Soap Socks Soda Soup Spinach Sponge Spoon Stamps Stapler Steak Sticker Sugar Sushi Taco
-Tape Tea Thread Thyme Tissues Toast Tofu Tomatoes Towel Tuna Twine Umbrella Vanilla Vinegar Waffle Walnuts Watch Water Wax
-Whisk Wine Wrap Yeast Yogurt Zipper""".split()
-_QUALITIES = """aged baked big black blue brown classic cold crispy dark double dried extra fresh fried green grilled hot iced
-large light local mild mini mixed new old organic pickled plain purple raw red roasted salted single small smoked soft sour
-spicy steamed sweet thick thin toasted vegan warm white whole wild yellow""".split()
-_SERVICES = """Audit Assembly Backup Binding Cabling Cleaning Coaching Consulting Copying Courier Design Delivery Editing
-Engraving Fitting Framing Gardening Haircut Hosting Inspection Installation Insurance Labour Laundry Lesson Licence Massage
-Mounting Painting Parking Polishing Printing Rental Repair Research Review Scanning Service Setup Shipping Storage Support
-Survey Testing Towing Training Translation Transport Tuning Upgrade Valet Welding Workshop""".split()
-_TRADES = """Bakery Bar Bazaar Bistro Books Cafe Cellar Cinema Clinic Co Corner Deli Diner Express Farm Foods Garage Garden Grill
-Grocery Group Hall House Inn Kitchen Ltd Market Mart Motors Outlet Pharmacy Place Press Shop Station Store Studio Supplies
-Tavern Theatre Tools Traders Wares Works""".split()
+_GOODS = """Apples Apricots Bagel Baguette Bananas Basil Batteries Beans Beer Belt Biscuits Blanket Bolts Bookmark
+Brownie Brush Bulb Burger Burrito Butter Cable Candle Cappuccino Carrots Ceramic Charger Cheddar Cherries Chips
+Chocolate Cider Cleaner Coaster Cocoa Cola Comb Cookies Corn Cream Croissant Cucumber Cushion Detergent Donut Drill
+Dumplings Eggs Envelope Eraser Espresso Falafel Feta Figs Filter Flour Foil Fork Fuse Garlic Ginger Glue Granola Grapes
+Gravy Hammer Hinge Honey Hummus Jam Juice Kale Kettle Ketchup Kiwi Lamp Latte Lemons Lentils Lettuce Magazine Mango Map
+Marker Matches Melon Milk Mint Mocha Muesli Muffin Mug Mushrooms Mustard Nachos Nails Napkins Noodles Notebook Nuts Oats
+Olives Omelette Onions Oranges Paint Pan Pancakes Paprika Pasta Peaches Pears Peas Pen Pencil Pepper Pickles Pie Pizza
+Plant Plums Popcorn Porridge Poster Potatoes Pretzel Radish Raisins Ravioli Razor Ribbon Rice Roll Rope Ruler Sage Salad
+Salami Salmon Salt Sandwich Scarf Scone Screws Seeds Shampoo Shrimp Smoothie Soap Socks Soda Soup Spinach Sponge Spoon
+Stamps Stapler Steak Sticker Sugar Sushi Taco Tape Tea Thread Thyme Tissues Toast Tofu Tomatoes Towel Tuna Twine
+Umbrella Vanilla Vinegar Waffle Walnuts Watch Water Wax Whisk Wine Wrap Yeast Yogurt Zipper""".split()
+_QUALITIES = """aged baked big black blue brown classic cold crispy dark double dried extra fresh fried green grilled
+hot iced large light local mild mini mixed new old organic pickled plain purple raw red roasted salted single small
+smoked soft sour spicy steamed sweet thick thin toasted vegan warm white whole wild yellow""".split()
+_SERVICES = """Audit Assembly Backup Binding Cabling Cleaning Coaching Consulting Copying Courier Design Delivery
+Editing Engraving Fitting Framing Gardening Haircut Hosting Inspection Installation Insurance Labour Laundry Lesson
+Licence Massage Mounting Painting Parking Polishing Printing Rental Repair Research Review Scanning Service Setup
+Shipping Storage Support Survey Testing Towing Training Translation Transport Tuning Upgrade Valet Welding
+Workshop""".split()
+_TRADES = """Bakery Bar Bazaar Bistro Books Cafe Cellar Cinema Clinic Co Corner Deli Diner Express Farm Foods Garage
+Garden Grill Grocery Group Hall House Inn Kitchen Ltd Market Mart Motors Outlet Pharmacy Place Press Shop Station Store
+Studio Supplies Tavern Theatre Tools Traders Wares Works""".split()
 _STREETS = "Street St Road Rd Lane Avenue Ave Way Square Court Drive Hill Row Place Terrace Walk".split()
-_TOWNS = """Ashford Bergen Bristol Calais Cardiff Cologne Cork Delft Dover Dresden Dublin Exeter Florence Geneva Ghent Glasgow
-Graz Hull Kiel Leeds Leiden Lille Lisbon Lucerne Lyon Madrid Malmo Milan Munich Nantes Naples Newport Norwich Oslo Oxford
-Parma Perth Porto Prague Reading Riga Seville Siena Split Turin Uppsala Utrecht Valencia Verona Vienna Warsaw York
-Zurich""".split()
-_SHOWS = """Aurora Ballad Blizzard Carmen Comet Concert Derby Echoes Festival Final Gala Hamlet Harvest Horizon Illusion Jazz
-Jubilee Lanterns Legends Macbeth Marathon Match Midnight Mirage Musical Nocturne Odyssey Opera Orbit Parade Quartet Recital
-Requiem Rhapsody Serenade Sonata Storm Swan Symphony Tempest Tosca Voyage Waltz Winter""".split()
+_TOWNS = """Ashford Bergen Bristol Calais Cardiff Cologne Cork Delft Dover Dresden Dublin Exeter Florence Geneva Ghent
+Glasgow Graz Hull Kiel Leeds Leiden Lille Lisbon Lucerne Lyon Madrid Malmo Milan Munich Nantes Naples Newport Norwich
+Oslo Oxford Parma Perth Porto Prague Reading Riga Seville Siena Split Turin Uppsala Utrecht Valencia Verona Vienna
+Warsaw York Zurich""".split()
+_SHOWS = """Aurora Ballad Blizzard Carmen Comet Concert Derby Echoes Festival Final Gala Hamlet Harvest Horizon Illusion
+Jazz Jubilee Lanterns Legends Macbeth Marathon Match Midnight Mirage Musical Nocturne Odyssey Opera Orbit Parade Quartet
+Recital Requiem Rhapsody Serenade Sonata Storm Swan Symphony Tempest Tosca Voyage Waltz Winter""".split()
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 _LONG_MONTHS = """January February March April May June July August September October November December""".split()
 _DAYS = "Mon Tue Wed Thu Fri Sat Sun".split()
@@ -168,7 +169,8 @@ class Values:
     def address(self) -> str:
         def draw() -> str:
             rng = self.rng
-            name = rng.choice(strings.WORDS).capitalize() if rng.random() < 0.6 else strings.invented(rng, 2).capitalize()
+            name = rng.choice(strings.WORDS).capitalize() if rng.random() < 0.6 else strings.invented(rng,
+                                                                                                      2).capitalize()
             number, street = rng.randint(1, 299), rng.choice(_STREETS)
             return rng.choice((f"{number} {name} {street}", f"{number} {name} {street}", f"{name} {street} {number}"))
         return self._drawn(draw, 20)
@@ -182,7 +184,8 @@ class Values:
         def draw() -> str:
             rng, kind = self.rng, self.rng.random()
             word = rng.choice(_SHOWS)
-            other = strings.invented(rng, 2).capitalize() if rng.random() < 0.6 else rng.choice(strings.WORDS).capitalize()
+            other = strings.invented(rng,
+                                     2).capitalize() if rng.random() < 0.6 else rng.choice(strings.WORDS).capitalize()
             if kind < 0.3:
                 return f"{other} {word}"
             if kind < 0.5:

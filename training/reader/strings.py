@@ -44,12 +44,12 @@ spice spoon spring spruce square star station stone storm street sugar summer su
 thirty thunder tiger timber tower train tree tulip turtle umbrella uncle valley velvet village violet violin voice
 wagon walnut water wave wax west whale wheat wheel white willow wind window winter wolf wood wool yacht yard year
 yellow yogurt zebra zero zinc""".split()
-FIRST_NAMES = """Ada Alan Amy Anna Ben Beth Carl Clara Dan Dora Ed Ella Emil Eva Felix Fay Fred Gail George Grace Hans Helen
-Henry Ida Igor Ines Ivan Jack Jane Jim Joan Karl Kate Ken Lea Leo Lisa Louis Lucy Marc Maria Max Mia Nina Noah Nora
-Olga Omar Oscar Otto Paul Petra Quinn Rita Rob Rosa Ruth Sam Sara Sven Tess Theo Tom Uma Una Vera Victor Walt Wendy
+FIRST_NAMES = """Ada Alan Amy Anna Ben Beth Carl Clara Dan Dora Ed Ella Emil Eva Felix Fay Fred Gail George Grace Hans
+Helen Henry Ida Igor Ines Ivan Jack Jane Jim Joan Karl Kate Ken Lea Leo Lisa Louis Lucy Marc Maria Max Mia Nina Noah
+Nora Olga Omar Oscar Otto Paul Petra Quinn Rita Rob Rosa Ruth Sam Sara Sven Tess Theo Tom Uma Una Vera Victor Walt Wendy
 Xavier Yara Yusuf Zara Zoe""".split()
-LAST_NAMES = """Abel Adams Baker Berg Black Brown Burke Carter Chen Cole Cox Cruz Davis Diaz Dunn Evans Fay Fischer Ford Fox
-Garcia Gray Green Hall Hill Hughes Ito Jones Kaur Kelly Khan King Klein Kumar Lee Lopez Lund Mason Meyer Mills Moore
+LAST_NAMES = """Abel Adams Baker Berg Black Brown Burke Carter Chen Cole Cox Cruz Davis Diaz Dunn Evans Fay Fischer Ford
+Fox Garcia Gray Green Hall Hill Hughes Ito Jones Kaur Kelly Khan King Klein Kumar Lee Lopez Lund Mason Meyer Mills Moore
 Nagy Novak Olsen Ortiz Park Patel Perez Price Quist Reed Reyes Rossi Roth Sato Shaw Silva Singh Smith Stone Tan Todd
 Ueda Vance Vega Wang Ward Webb West White Wolf Wood Young Zhou Zuse""".split()
 _ONSETS = "b bl br c ch cl cr d dr f fl fr g gl gr h j k l m n p pl pr qu r s sh sk sl sp st t th tr v w wh y z".split()

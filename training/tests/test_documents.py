@@ -91,7 +91,9 @@ def test_slots_spell_a_page() -> None:
 
 def test_tiles_are_cut_where_their_characters_are() -> None:
     tiles = batches.draw_tiles(random.Random(1), {"receipt": 1.0, "scattered": 1.0}, 12)
-    assert tiles.grid == (batches.TILE, batches.TILE) and tiles.images.shape == (12, 112, 112, 3) and tiles.slots.shape[:2] == (12, 64)
+    assert tiles.grid == (batches.TILE, batches.TILE) and tiles.images.shape == (12, 112, 112,
+                                                                                 3) and tiles.slots.shape[:2] == (12,
+                                                                                                                  64)
     assert (tiles.slots > 0).any((1, 2)).sum() >= 8
 
 
@@ -163,7 +165,8 @@ def test_answers_are_what_the_page_states(kind: str, sides: Sides) -> None:
         for turn in asking.turns(25):
             assert len(turn.answer) <= questions.LONGEST_ANSWER
             match turn.type:
-                case "field" | "beside" | "price" | "item" | "quantity" | "cell" | "line" | "top" | "word" | "after" | "chart":
+                case ("field" | "beside" | "price" | "item" | "quantity" | "cell" | "line" | "top" | "word" | "after"
+                      | "chart"):
                     assert turn.answer in text, (turn, page.lines)
                 case "absent":
                     assert turn.answer == phrasings.ABSENT
@@ -183,7 +186,8 @@ def test_answers_are_what_the_page_states(kind: str, sides: Sides) -> None:
 
 def test_the_sum_is_of_what_is_printed() -> None:
     for page in pages("receipt", 12):
-        sums = {f.key: f.value for b in page.content.blocks if isinstance(b, content.Fields) for f in b.fields if f.key == "subtotal"}
+        sums = {f.key: f.value for b in page.content.blocks if isinstance(b, content.Fields) for f in b.fields
+                if f.key == "subtotal"}
         table = next(b for b in page.content.blocks if isinstance(b, content.Table))
         assert [page.content.money(a) for a in table.amounts] == [row[table.column("price")] for row in table.rows]
         if sums:

@@ -1,4 +1,5 @@
-"""Training on documents: the forward over several turns is transformers' own; every stage learns its parts and no other."""
+"""Training on documents: the forward over several turns is transformers' own; every stage learns its parts and no
+other."""
 
 import random
 from dataclasses import replace
@@ -52,7 +53,8 @@ def small(name: str, recipe: Recipe = RECIPE, **changes) -> Learner:
     sizes = {"rows": side or (7, 7), "columns": side or (9, 9)}
     changed = replace(stage, warm_up=1, vision_warm_up=0, tiles=stage.tiles, **{
         "cells": 120, "turns": 3, "smallest_type": 8, "largest_type": 14, **sizes, **changes})
-    return Learner(replace(recipe, model=replace(SMALL, kv_heads=min(recipe.model.kv_heads, 3)), stages=(changed,)), changed,
+    return Learner(replace(recipe, model=replace(SMALL, kv_heads=min(recipe.model.kv_heads, 3)), stages=(changed,)),
+                   changed,
                    tokenizer(recipe.family), torch.device("cpu"))
 
 
@@ -70,7 +72,8 @@ def test_a_stage_learns_its_parts_and_no_other(recipe: str, stage: str) -> None:
     after = bits(learner)
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     learned = {id(p) for p in learner.moving()}
-    assert moved and moved <= {n for n, p in learner.family.named_parameters(remove_duplicate=False) if id(p) in learned}
+    assert moved and moved <= {n for n, p in learner.family.named_parameters(remove_duplicate=False)
+                               if id(p) in learned}
     for part in ("vision", "projector", "language"):
         own = {id(p) for p in learner.family.parts()[part].parameters()}
         touched = any(id(p) in own for n, p in learner.family.named_parameters(remove_duplicate=False) if n in moved)
@@ -91,9 +94,11 @@ def test_the_loss_is_on_answers_only(recipe: str) -> None:
 def test_a_prefix_is_seen_both_ways_and_an_answer_is_not() -> None:
     learner = small("transfer", RECIPES["paligemma"])
     model, prompts = learner.family.model.eval(), learner.prompts
-    batch = batches.draw_asked(random.Random(1), KINDS, learner.stage.rows, 1, 1, prompts, pictures=True, smallest=8, largest=12)
+    batch = batches.draw_asked(random.Random(1), KINDS, learner.stage.rows, 1, 1, prompts, pictures=True, smallest=8,
+                               largest=12)
     seen: list[torch.Tensor] = []
-    hook = model.register_forward_hook(lambda module, args, kwargs, out: seen.append(out.logits.detach()), with_kwargs=True)
+    hook = model.register_forward_hook(lambda module, args, kwargs, out: seen.append(out.logits.detach()),
+                                       with_kwargs=True)
     start = int((batch.targets[0, 0] != IGNORED).argmax())
     changed = batch.turns.copy()
     changed[0, 0, start - 1] = prompts.end  # the last id of the question
@@ -116,7 +121,8 @@ def test_a_higher_resolution_starts_from_interpolated_positions() -> None:
     low, high = small("multimodal", recipe), small("resolution", recipe)
     assert low.stage.rows < high.stage.rows
     table = low.family.model.model.vision_tower.embeddings.position_embedding.weight if hasattr(
-        low.family.model.model.vision_tower, "embeddings") else low.family.model.model.vision_tower.vision_model.embeddings.position_embedding.weight
+        low.family.model.model.vision_tower,
+        "embeddings") else low.family.model.model.vision_tower.vision_model.embeddings.position_embedding.weight
     with torch.no_grad():
         table.copy_(torch.arange(len(table), dtype=torch.float)[:, None].expand_as(table))
     high.start_from([low.state()])
@@ -142,7 +148,8 @@ def test_an_exported_checkpoint_is_what_was_trained(recipe: str, tmp_path) -> No
     given, own = loaded.state_dict(), learner.family.model.state_dict()
     assert set(given) == set(own) and all(torch.equal(given[n], own[n]) for n in own)
     names = {p.name for p in tmp_path.iterdir()}
-    assert {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "preprocessor_config.json"} <= names
+    assert {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json",
+            "preprocessor_config.json"} <= names
     text = AutoTokenizer.from_pretrained(tmp_path)
     assert text.encode("What is the total?") == learner.family.tokenizer.encode("What is the total?")
 
@@ -159,11 +166,14 @@ def test_turns_about_a_page_are_seen_as_transformers_sees_them(words) -> None:
         states = reply(model, keys, first_position(batch.grid, len(before), len(after)), torch.from_numpy(batch.turns))
         ours = model.lm_head(states).view(2, 2, batch.turns.shape[2], -1)
         for page in range(2):
-            pixels = patches(torch.from_numpy(batch.images[page:page + 1])).view(-1, 3, 1, 196).expand(-1, 3, 2, 196).reshape(-1, 1176)
+            seen = patches(torch.from_numpy(batch.images[page:page + 1]))
+            pixels = seen.view(-1, 3, 1, 196).expand(-1, 3, 2, 196).reshape(-1, 1176)
             for turn in range(2):
-                ids = torch.cat((before, torch.full((63,), image), after, torch.from_numpy(batch.turns[page, turn])))[None]
+                ids = torch.cat((before, torch.full((63,), image), after,
+                                 torch.from_numpy(batch.turns[page, turn])))[None]
                 theirs = model(input_ids=ids, attention_mask=torch.ones_like(ids), pixel_values=pixels,
-                               image_grid_thw=torch.tensor([[1, 14, 18]]), mm_token_type_ids=(ids == image).int()).logits[0]
+                               image_grid_thw=torch.tensor([[1, 14, 18]]),
+                               mm_token_type_ids=(ids == image).int()).logits[0]
                 assert (ours[page, turn] - theirs[-batch.turns.shape[2]:]).abs().max() < 1e-4
 
 
