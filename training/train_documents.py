@@ -27,9 +27,10 @@ from train import keep_freed_memory
 SAVE_EVERY, REPORT_EVERY, VALIDATE_EVERY = 180, 60, 600  # seconds
 
 
-def run_stage(recipe: Recipe, stage: Stage, folder: Path, device: torch.device, workers: int) -> None:
+def run_stage(recipe: Recipe, stage: Stage, folder: Path, device: torch.device, precision: torch.dtype, workers: int
+              ) -> None:
     tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer")
-    learner = Learner(recipe, stage, tokenizer, device)
+    learner = Learner(recipe, stage, tokenizer, device, precision)
     checkpoint = folder / f"{stage.name}.pt"
     if checkpoint.exists():
         learner.restore(checkpoint)
@@ -93,6 +94,7 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="folder for checkpoints and logs; an existing one is continued")
     parser.add_argument("--stage", help="only this stage; all in turn otherwise")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     parser.add_argument("--workers", type=int, default=0, help="processes that draw batches ahead")
     args = parser.parse_args()
@@ -104,7 +106,8 @@ def main() -> None:
         families.words(recipe.family).save_pretrained(args.run / "tokenizer")
     for stage in recipe.stages:
         if args.stage in (None, stage.name):
-            run_stage(recipe, stage, args.run, torch.device(args.device), args.workers)
+            run_stage(recipe, stage, args.run, torch.device(args.device), getattr(torch, args.precision),
+                      args.workers)
 
 
 if __name__ == "__main__":

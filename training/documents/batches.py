@@ -64,14 +64,15 @@ def draw_kind(rng: random.Random, kinds: dict[str, float]) -> str:
 
 def draw_picture(rng: random.Random, kinds: dict[str, float], grid: tuple[int, int], sides: Sides = TRAINING,
                  **options) -> Picture:
-    page = generator.draw_page(rng, draw_kind(rng, kinds), grid[1] * CELL, grid[0] * CELL, sides, **options)
+    """A page whose picture has `grid` cells once it is processed."""
+    page = generator.draw_page(rng, draw_kind(rng, kinds), *generator.draw_canvas(rng, grid), sides, **options)
     return drawing.draw_picture(rng, page, drawing.draw_affine(rng, page.width, page.height))
 
 
 def draw_pages(rng: random.Random, kinds: dict[str, float], grid: tuple[int, int], count: int, sides: Sides = TRAINING,
                **options) -> Characters:
     drawn = [draw_picture(rng, kinds, grid, sides, **options) for _ in range(count)]
-    return Characters(grid, np.stack([p.pixels for p in drawn]),
+    return Characters(grid, np.stack([drawing.processed(p) for p in drawn]),
                       np.stack([slots(p.text, p.centres, grid) for p in drawn]))
 
 
@@ -83,13 +84,14 @@ def draw_tiles(rng: random.Random, kinds: dict[str, float], count: int, sides: S
     found: list[np.ndarray] = []
     while len(images) < count:
         picture = draw_picture(rng, kinds, grid, sides, **options)
+        pixels = drawing.processed(picture)
         by_cell = slots(picture.text, picture.centres, grid).reshape(*grid, 4, SLOTS)
         top, left = rng.randint(0, grid[0] % TILE), rng.randint(0, grid[1] % TILE)
         for row in range(top, grid[0] - TILE + 1, TILE):
             for column in range(left, grid[1] - TILE + 1, TILE):
                 tile = by_cell[row:row + TILE, column:column + TILE]
                 if (tile > 0).sum() >= 8 or rng.random() < 0.1:
-                    images.append(picture.pixels[row * CELL:(row + TILE) * CELL, column * CELL:(column + TILE) * CELL])
+                    images.append(pixels[row * CELL:(row + TILE) * CELL, column * CELL:(column + TILE) * CELL])
                     found.append(tile.reshape(-1, SLOTS))
     # Not the first ones, which would leave the last page's lower part out.
     chosen = sorted(rng.sample(range(len(images)), count))
@@ -163,27 +165,24 @@ def misread(rng: random.Random, text: str, centres: np.ndarray) -> tuple[str, np
 
 
 def draw_asked(rng: random.Random, kinds: dict[str, float], grid: tuple[int, int], count: int, each: int,
-               prompts: Prompts,
-               sides: Sides = TRAINING, *, pictures: bool, noise: bool = True, lookups: float = 0.0,
+               prompts: Prompts, sides: Sides = TRAINING, *, pictures: bool, noise: bool = True, lookups: float = 0.0,
                **options) -> Asked:
     """`count` pages with `each` turns about every one; `noise`: the oracle misreads as vision does."""
     longest = LONGEST_ANSWER if rng.random() < 0.15 else 32  # together, long answers pad each other less
     images, true, told, turns = [], [], [], []
     for _ in range(count):
-        page = generator.draw_page(rng, draw_kind(rng, kinds), grid[1] * CELL, grid[0] * CELL, sides, **options)
+        page = generator.draw_page(rng, draw_kind(rng, kinds), *generator.draw_canvas(rng, grid), sides, **options)
         state = generator.draw_state(rng)
         turns += Asking(rng, page, sides.phrasings, state, sides.values).turns(each, lookups, longest)
         if state == "blank":
             page = generator.emptied(page)
         affine = drawing.draw_affine(rng, page.width, page.height)
-        text, centres = page.characters()
-        centres = drawing.moved(centres, affine)
+        text, centres = drawing.settled(page, affine)
         if pictures:
-            picture = drawing.draw_picture(rng, page, affine, illegible=state == "illegible")
-            images.append(picture.pixels)
-        found = slots(text, centres, grid) if state == "legible" else np.zeros((4 * grid[0] * grid[1], SLOTS),
-                                                                               dtype=np.int64)
-        true.append(found)
+            images.append(drawing.processed(drawing.draw_picture(rng, page, affine, illegible=state == "illegible")))
+        found = slots(text, centres, grid)
+        # Nothing on an illegible page can be told, so the heads are not asked to.
+        true.append(np.zeros_like(found) if state == "illegible" else found)
         if state == "illegible":
             told.append(slots(*_garbled(rng, text, centres), grid))
         else:

@@ -43,8 +43,29 @@ def moved(centres: np.ndarray, affine: np.ndarray) -> np.ndarray:
     return centres @ affine[:, :2].T + affine[:, 2]
 
 
+def grid(page: Page) -> tuple[int, int]:
+    """Rows and columns of merged cells that Qwen2-VL's image processor gives a page of this size."""
+    return round(page.height / CELL), round(page.width / CELL)
+
+
+def settled(page: Page, affine: np.ndarray) -> tuple[str, np.ndarray]:
+    """All characters of a page, and their centres [characters, 2] as (x, y) in pixels of the processed picture."""
+    text, centres = page.characters()
+    rows, columns = grid(page)
+    return text, moved(centres, affine) * (columns * CELL / page.width, rows * CELL / page.height)
+
+
+def processed(picture: Picture) -> np.ndarray:
+    """The picture [28 rows, 28 columns, 3] of uint8 that the image processor makes of it: bicubic, as in Pillow."""
+    rows, columns = picture.grid
+    if picture.pixels.shape[:2] == (rows * CELL, columns * CELL):
+        return picture.pixels
+    image = Image.fromarray(picture.pixels)
+    return np.asarray(image.resize((columns * CELL, rows * CELL), Image.Resampling.BICUBIC))
+
+
 def draw_picture(rng: random.Random, page: Page, affine: np.ndarray, *, illegible: bool = False) -> Picture:
-    """A page as a picture of its own size, which is a multiple of 28 each way."""
+    """A page as a picture of its own size."""
     paper, ink, accent = _colours(rng)
     image = Image.new("RGB", (page.width, page.height), paper)
     brush = ImageDraw.Draw(image)
@@ -65,8 +86,7 @@ def draw_picture(rng: random.Random, page: Page, affine: np.ndarray, *, illegibl
     if illegible:
         image = _smeared(rng, image)
     pixels = _worn(rng, image)
-    text, centres = page.characters()
-    return Picture(pixels, (page.height // CELL, page.width // CELL), text, moved(centres, affine))
+    return Picture(pixels, grid(page), *settled(page, affine))
 
 
 def _draw_run(brush: ImageDraw.ImageDraw, run: Run, colour: Colour) -> None:

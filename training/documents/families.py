@@ -42,7 +42,7 @@ def scored(logits: Tensor, targets: Tensor, types: tuple[str, ...]) -> dict[str,
     `logits` [wanted, vocabulary] at the positions where `targets` [turns, T] are not ignored; `types` of the turns.
     """
     wanted = targets != IGNORED
-    answer = F.cross_entropy(logits, targets[wanted])
+    answer = F.cross_entropy(logits.float(), targets[wanted])
     hit = torch.ones_like(wanted)
     hit[wanted] = logits.argmax(-1) == targets[wanted]
     exact = hit.all(1)

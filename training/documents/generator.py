@@ -4,6 +4,8 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 
+from reader.pictures import CELL
+
 from . import TRAINING, Sides, charts, content, layout
 from .content import Content
 from .layout import Page
@@ -20,7 +22,7 @@ KINDS: dict[str, Callable[[Values, int], Content]] = {
     "chart": content.chart,
     "scattered": content.scattered,
 }
-BLANK_SHARE, ILLEGIBLE_SHARE = 0.02, 0.01
+BLANK_SHARE, ILLEGIBLE_SHARE, ODD_SHARE = 0.02, 0.01, 0.2
 
 
 def draw_page(rng: random.Random, kind: str, width: int, height: int, sides: Sides = TRAINING,
@@ -41,6 +43,15 @@ def draw_page(rng: random.Random, kind: str, width: int, height: int, sides: Sid
         if page is not None:
             return page
         reduction = min(reduction + 1, rows)
+
+
+def draw_canvas(rng: random.Random, grid: tuple[int, int]) -> tuple[int, int]:
+    """Width and height of a picture that the image processor gives `grid` (rows, columns) cells: the very size, or now and
+    then one within half a cell of it. Ties round to even, so they are left out."""
+    height, width = grid[0] * CELL, grid[1] * CELL
+    if rng.random() < ODD_SHARE:
+        height, width = height + rng.randint(-9, 13), width + rng.randint(-13, 13)
+    return width, height
 
 
 def draw_state(rng: random.Random) -> str:

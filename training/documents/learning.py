@@ -22,9 +22,11 @@ LEVELS = (((2, 3), (6, 10)), ((4, 6), (9, 12)))  # rows and columns of the pages
 class Learner:
     """One stage: everything it trains, its optimiser, and how far it has come."""
 
-    def __init__(self, recipe: Recipe, stage: Stage, tokenizer: PreTrainedTokenizerBase, device: torch.device) -> None:
+    def __init__(self, recipe: Recipe, stage: Stage, tokenizer: PreTrainedTokenizerBase, device: torch.device,
+                 precision: torch.dtype = torch.float32) -> None:
+        """`precision`: of the products in forward and backward; weights and optimiser stay in float32."""
         torch.manual_seed(recipe.seed)
-        self.recipe, self.stage, self.device = recipe, stage, device
+        self.recipe, self.stage, self.device, self.precision = recipe, stage, device, precision
         self.family = families.build(recipe.family, recipe.model, tokenizer, stage).to(device)
         self.prompts: Prompts = self.family.prompts
         self.step, self.level, self.smoothed = 0, 0, 0.0
@@ -59,7 +61,8 @@ class Learner:
         return rate
 
     def losses(self, batch: Characters | Asked) -> dict[str, Tensor]:
-        return self.family.losses(batch, self.stage, self.step / self.stage.steps)
+        with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
+            return self.family.losses(batch, self.stage, self.step / self.stage.steps)
 
     def advance(self, batch: Characters | Asked) -> dict[str, float]:
         """One step of the optimiser on the batch of this step."""

@@ -56,15 +56,14 @@ def _drawn(name: str, kinds: tuple[str, ...], count: int, seed: int, sides, blan
     import numpy as np
     from PIL import Image
 
-    from reader.pictures import CELL
-
     from . import drawing, generator
     from .questions import Asking
 
     for number in range(count // TURNS):
         rng = random.Random(f"{seed}/{name}/{number}")
         kind = kinds[number % len(kinds)]
-        page = generator.draw_page(rng, kind, CELL * rng.randint(9, 13), CELL * rng.randint(8, 16), sides)
+        canvas = generator.draw_canvas(rng, (rng.randint(8, 16), rng.randint(9, 13)))
+        page = generator.draw_page(rng, kind, *canvas, sides)
         turns = Asking(rng, page, sides.phrasings, "blank" if blank else "legible", sides.values).turns(TURNS)
         shown = generator.emptied(page) if blank else page
         affine = np.eye(2, 3) if blank else drawing.draw_affine(rng, page.width, page.height)

@@ -9,12 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from documents import Sides, batches, charts, content, drawing, fonts, generator, layout, phrasings, questions
 from documents.layout import Page
 from documents.questions import Asking
 from documents.values import is_held_out
+from export import MAX_PIXELS, MIN_PIXELS
 from reader import strings
+from reader.batches import patches
 from reader.pictures import CELL
 
 KINDS = tuple(kind for kind in generator.KINDS if kind != "scattered")
@@ -80,13 +84,32 @@ def test_ink_lies_where_characters_are_said_to_stand() -> None:
 
 
 def test_slots_spell_a_page() -> None:
-    for page in pages("ticket", 5):
-        rng = random.Random(4)
+    for index in range(8):
+        rng = random.Random(f"slots/{index}")
+        page = generator.draw_page(rng, "ticket", *generator.draw_canvas(rng, (9, 11)))
         picture = drawing.draw_picture(rng, page, drawing.draw_affine(rng, page.width, page.height))
         found = batches.slots(picture.text, picture.centres, picture.grid)
         spelled = sorted(strings.ALPHABET[i - 1] for i in found.flatten() if i)
-        on = [c for c, (x, y) in zip(picture.text, picture.centres) if 0 <= x < page.width and 0 <= y < page.height]
+        assert picture.grid == (9, 11)
+        on = [c for c, (x, y) in zip(picture.text, picture.centres) if 0 <= x < 11 * CELL and 0 <= y < 9 * CELL]
         assert len(spelled) >= 0.97 * len(on) and not set(spelled) - set(on)
+
+
+def test_an_odd_size_is_processed_as_the_image_processor_does() -> None:
+    processor = Qwen2VLImageProcessorPil(size={"shortest_edge": MIN_PIXELS, "longest_edge": MAX_PIXELS})
+    odd = 0
+    for index in range(24):
+        rng = random.Random(f"odd/{index}")
+        grid = rng.randint(2, 16), rng.randint(6, 13)
+        page = generator.emptied(generator.draw_page(rng, "ticket", 300, 300))
+        width, height = generator.draw_canvas(rng, grid)
+        picture = drawing.draw_picture(rng, replace(page, width=width, height=height), np.eye(2, 3))
+        seen = processor(Image.fromarray(picture.pixels), return_tensors="np")
+        assert picture.grid == grid and seen["image_grid_thw"].tolist() == [[1, 2 * grid[0], 2 * grid[1]]]
+        ours = patches(drawing.processed(picture)[None])[0].reshape(-1, 3, 1, 196)
+        assert np.abs(ours - seen["pixel_values"].reshape(-1, 3, 2, 196)).max() < 1e-5
+        odd += (width % CELL, height % CELL) != (0, 0)
+    assert odd >= 3
 
 
 def test_tiles_are_cut_where_their_characters_are() -> None:
