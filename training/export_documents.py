@@ -23,7 +23,7 @@ def main() -> None:
     state = torch.load(args.run / f"{args.stage}.pt", map_location="cpu", weights_only=True)
     recipe = from_values(state["recipe"])
     tokenizer = AutoTokenizer.from_pretrained(args.run / "tokenizer")
-    family = families.build(recipe.family, recipe.model, tokenizer, recipe.stage(args.stage))
+    family = families.build(recipe, recipe.stage(args.stage), tokenizer)
     for name, part in family.parts().items():
         part.load_state_dict(state["parts"][name])
     family.export(args.folder, getattr(torch, args.dtype))

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import (
     LlavaConfig,
@@ -31,7 +32,7 @@ from reader.tokenizer import IMAGE_PAD, SPECIAL_TOKENS, TURN_END, prompt
 from . import tokenizer as tokenizers
 from .batches import Asked, Characters, Prompts
 from .model import Oracle, Spelling, first_position, patches, remember, reply
-from .recipe import Stage
+from .recipe import Recipe, Stage
 
 NOISE = 0.15  # at most, of the spread of the oracle's cells
 
@@ -218,12 +219,18 @@ class _Hub(nn.Module):
         self.model.float()
         self.tokenizer.save_pretrained(folder)
         for name, values in files.items():
-            (folder / name).write_text(json.dumps(values, indent=2) + "\n")
+            _write(folder / name, values)
+
+
+def _write(path: Path, values: dict[str, Any]) -> None:
+    path.write_text(json.dumps(values, indent=2) + "\n")
 
 
 class Llava(_Hub):
-    """LLaVA: a CLIP tower, a projector on its states before the last layer, and a Llama. Square pictures of one
-    size."""
+    """LLaVA: a CLIP tower, a projector on its states before the last layer, and a Llama. Square pictures of one size.
+
+    The `projector` is "linear" as in the first paper, or an "mlp" of two layers as in LLaVA-1.5.
+    """
 
     MEAN, DEVIATION = tuple(map(float, MEAN)), tuple(map(float, DEVIATION))
     TEMPLATE = ("{% for message in messages %}{{ message.role.upper() + ': ' }}{% for part in message.content %}"
@@ -231,8 +238,10 @@ class Llava(_Hub):
                 "{{ ' ' if message.role == 'user' else '</s>' }}{% endfor %}"
                 "{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}")
 
-    def __init__(self, size: Size, tokenizer: PreTrainedTokenizerBase, side: int) -> None:
+    def __init__(self, size: Size, tokenizer: PreTrainedTokenizerBase, side: int, projector: str) -> None:
         super().__init__(size, tokenizer)
+        if projector not in ("linear", "mlp"):
+            raise ValueError(f'projector {projector!r}; expected "linear" or "mlp"')
         end, padding = tokenizer.eos_token_id, tokenizer.pad_token_id
         self.model = LlavaForConditionalGeneration(LlavaConfig(
             vision_config=dict(
@@ -248,6 +257,8 @@ class Llava(_Hub):
                 bos_token_id=tokenizer.bos_token_id, eos_token_id=end, pad_token_id=padding, tie_word_embeddings=False),
             image_token_index=self.image, image_seq_length=(side // PATCH) ** 2, projector_hidden_act="gelu",
             vision_feature_layer=-2, vision_feature_select_strategy="default", tie_word_embeddings=False)).float()
+        if projector == "linear":
+            self.model.model.multi_modal_projector = nn.Linear(size.vision_width, size.width)
         spelled = tokenizer.encode
         self.prompts = Prompts(tokenizer, [tokenizer.bos_token_id, *spelled("USER: ")], spelled("\n"),
                                spelled(" ASSISTANT:"), end)
@@ -257,17 +268,51 @@ class Llava(_Hub):
         return tokenizers.plain("<s>", "</s>", "<pad>", Llava.IMAGE, Llava.TEMPLATE)
 
     def export(self, folder: Path, dtype: torch.dtype) -> None:
-        """A LLaVA-1.5 checkpoint as transformers writes it."""
+        """A LLaVA-1.5 checkpoint as transformers writes it; or, since transformers knows no linear projector, one in
+        the layout of LLaVA's own repository, with the vision tower in `vision-tower/`."""
+        if isinstance(self.model.model.multi_modal_projector, nn.Linear):
+            self._export_original(folder, dtype)
+            return
         side = self.model.config.vision_config.image_size
         self._written(folder, dtype, {
-            "preprocessor_config.json": {
-                "image_processor_type": "CLIPImageProcessor", "do_convert_rgb": True, "do_resize": True, "resample": 3,
-                "size": {"shortest_edge": side}, "do_center_crop": True, "crop_size": {"height": side, "width": side},
-                "do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True, "image_mean": list(self.MEAN),
-                "image_std": list(self.DEVIATION)},
+            "preprocessor_config.json": self._pictures(side),
             "processor_config.json": {
                 "processor_class": "LlavaProcessor", "image_token": self.IMAGE, "patch_size": PATCH,
                 "num_additional_image_tokens": 1, "vision_feature_select_strategy": "default"}})
+
+    def _export_original(self, folder: Path, dtype: torch.dtype) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        inner, config = self.model.model, self.model.config
+        side, text = config.vision_config.image_size, config.text_config
+        tensors = {f"model.{name}": tensor for name, tensor in inner.language_model.state_dict().items()}
+        tensors |= {f"model.mm_projector.{name}": tensor
+                    for name, tensor in inner.multi_modal_projector.state_dict().items()}
+        tensors["lm_head.weight"] = self.model.lm_head.weight
+        save_file({name: tensor.detach().to(dtype).contiguous() for name, tensor in tensors.items()},
+                  folder / "model.safetensors", metadata={"format": "pt"})
+        self.tokenizer.save_pretrained(folder)
+        inner.vision_tower.save_pretrained(folder / "vision-tower")
+        _write(folder / "vision-tower" / "preprocessor_config.json", self._pictures(side))
+        _write(folder / "config.json", {
+            "architectures": ["LlavaLlamaForCausalLM"], "model_type": "llava", "bos_token_id": text.bos_token_id,
+            "eos_token_id": text.eos_token_id, "pad_token_id": text.pad_token_id, "hidden_act": "silu",
+            "hidden_size": text.hidden_size, "intermediate_size": text.intermediate_size,
+            "num_hidden_layers": text.num_hidden_layers, "num_attention_heads": text.num_attention_heads,
+            "num_key_value_heads": text.num_key_value_heads, "max_position_embeddings": text.max_position_embeddings,
+            "rms_norm_eps": text.rms_norm_eps, "rope_theta": self.size.rope_theta, "tie_word_embeddings": False,
+            "torch_dtype": str(dtype).removeprefix("torch."), "use_cache": True, "vocab_size": text.vocab_size,
+            "mm_hidden_size": self.size.vision_width, "mm_projector_type": "linear", "mm_use_im_start_end": False,
+            "mm_use_im_patch_token": False, "mm_vision_select_feature": "patch", "mm_vision_select_layer": -2,
+            "mm_vision_tower": "vision-tower", "use_mm_proj": True})
+        _write(folder / "generation_config.json", {
+            "bos_token_id": text.bos_token_id, "eos_token_id": text.eos_token_id, "pad_token_id": text.pad_token_id})
+
+    def _pictures(self, side: int) -> dict[str, Any]:
+        """What CLIP's image processor is told."""
+        return {"image_processor_type": "CLIPImageProcessor", "do_convert_rgb": True, "do_resize": True, "resample": 3,
+                "size": {"shortest_edge": side}, "do_center_crop": True, "crop_size": {"height": side, "width": side},
+                "do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True, "image_mean": list(self.MEAN),
+                "image_std": list(self.DEVIATION)}
 
 
 class PaliGemma(_Hub):
@@ -327,15 +372,19 @@ def words(family: str) -> PreTrainedTokenizerBase:
     return FAMILIES[family].words()
 
 
-def build(family: str, size: Size, tokenizer: PreTrainedTokenizerBase, stage: Stage) -> Family:
+def build(recipe: Recipe, stage: Stage, tokenizer: PreTrainedTokenizerBase) -> Family:
     """A new model; the families of one resolution take that of the stage's pages, which must be squares."""
+    family = recipe.family
     if family == "qwen2-vl":
-        return Qwen2VL(size, tokenizer)
+        return Qwen2VL(recipe.model, tokenizer)
     if stage.rows != stage.columns or stage.rows[0] != stage.rows[1] or stage.tiles:
         raise ValueError(f"stage {stage.name} of {family} has pages of {stage.rows} x {stage.columns} cells and tiles "
                          f"{stage.tiles}; "
                          "expected squares of one size, for instance rows = columns = [8, 8], and no tiles")
-    return FAMILIES[family](size, tokenizer, 2 * PATCH * stage.rows[0])
+    side = 2 * PATCH * stage.rows[0]
+    if family == "llava":
+        return Llava(recipe.model, tokenizer, side, recipe.projector)
+    return PaliGemma(recipe.model, tokenizer, side)
 
 
 def fitted(name: str, tensor: Tensor, like: Tensor) -> Tensor:

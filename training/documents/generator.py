@@ -46,8 +46,8 @@ def draw_page(rng: random.Random, kind: str, width: int, height: int, sides: Sid
 
 
 def draw_canvas(rng: random.Random, grid: tuple[int, int]) -> tuple[int, int]:
-    """Width and height of a picture that the image processor gives `grid` (rows, columns) cells: the very size, or now and
-    then one within half a cell of it. Ties round to even, so they are left out."""
+    """Width and height of a picture that the image processor gives `grid` (rows, columns) cells: the very size, or now
+    and then one within half a cell of it. Ties round to even, so they are left out."""
     height, width = grid[0] * CELL, grid[1] * CELL
     if rng.random() < ODD_SHARE:
         height, width = height + rng.randint(-9, 13), width + rng.randint(-13, 13)

@@ -27,7 +27,7 @@ class Learner:
         """`precision`: of the products in forward and backward; weights and optimiser stay in float32."""
         torch.manual_seed(recipe.seed)
         self.recipe, self.stage, self.device, self.precision = recipe, stage, device, precision
-        self.family = families.build(recipe.family, recipe.model, tokenizer, stage).to(device)
+        self.family = families.build(recipe, stage, tokenizer).to(device)
         self.prompts: Prompts = self.family.prompts
         self.step, self.level, self.smoothed = 0, 0, 0.0
         self.family.requires_grad_(False)

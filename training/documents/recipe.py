@@ -59,6 +59,7 @@ class Recipe:
     family: str
     model: Size
     stages: tuple[Stage, ...]
+    projector: str = ""  # of LLaVA: "linear" as in the first paper, or "mlp"
     weight_decay: float = 0.02
     betas: tuple[float, float] = field(default=(0.9, 0.98))
 

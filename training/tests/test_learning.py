@@ -1,6 +1,7 @@
 """Training on documents: the forward over several turns is transformers' own; every stage learns its parts and no
 other."""
 
+import json
 import random
 from dataclasses import replace
 from functools import cache
@@ -9,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import (
     AutoTokenizer,
+    CLIPVisionModel,
     LlavaForConditionalGeneration,
     PaliGemmaForConditionalGeneration,
     Qwen2VLForConditionalGeneration,
@@ -136,6 +139,23 @@ def test_a_higher_resolution_starts_from_interpolated_positions() -> None:
 def test_a_family_of_one_resolution_wants_squares() -> None:
     with pytest.raises(ValueError, match="squares"):
         small("alignment", RECIPES["llava"], rows=(5, 6))
+
+
+def test_a_linear_projector_is_trained_and_exported_as_the_original_has_it(tmp_path) -> None:
+    learner = small("alignment", replace(RECIPES["llava"], projector="linear"))
+    batch = learning.draw(1, learner.stage, 0, learner.prompts, 0)
+    losses = [learner.advance(batch)["loss"] for _ in range(4)]
+    assert losses[-1] < losses[0] and len(learner.moving()) == 2
+    learner.family.export(tmp_path, torch.float32)
+    tensors, inner = load_file(tmp_path / "model.safetensors"), learner.family.model.model
+    assert torch.equal(tensors["model.mm_projector.weight"], inner.multi_modal_projector.weight)
+    assert torch.equal(tensors["model.embed_tokens.weight"], inner.language_model.embed_tokens.weight)
+    assert {"lm_head.weight", "model.norm.weight", "model.layers.1.mlp.up_proj.weight"} <= set(tensors)
+    tower = CLIPVisionModel.from_pretrained(tmp_path / "vision-tower").state_dict()
+    assert all(torch.equal(tower[name], tensor) for name, tensor in inner.vision_tower.state_dict().items())
+    assert json.loads((tmp_path / "config.json").read_text())["mm_projector_type"] == "linear"
+    with pytest.raises(ValueError, match="resampler"):
+        small("alignment", replace(RECIPES["llava"], projector="resampler"))
 
 
 @pytest.mark.parametrize("recipe", ["llava", "paligemma", "qwen2-vl"])
