@@ -54,8 +54,8 @@ class SilenceTest {
         assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(SIX_SECONDS);
         assertThat(failed.code()).isEqualTo(ErrorCode.STAGE_UNAVAILABLE);
         assertThat(failed.message()).contains(stage);
-        VlmException refused =
-                catchThrowableOfType(VlmException.class, () -> requests.submit(Echo.ask(model, "hello"), event -> {}));
+        VlmException refused = catchThrowableOfType(
+                VlmException.class, () -> requests.submit(Echo.ask(model, "what", "another picture"), event -> {}));
         assertThat(refused.code()).isEqualTo(ErrorCode.STAGE_UNAVAILABLE);
         assertThat(refused).hasMessageContaining(stage);
     }
