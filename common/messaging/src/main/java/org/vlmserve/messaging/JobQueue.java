@@ -237,7 +237,12 @@ public final class JobQueue<J extends WireMessage> implements AutoCloseable {
 
         /** Gives a job back that this worker does not do, which is nobody's failure. */
         private void putBack(ConsumerRecord<String, byte[]> record, int failedDeliveries) {
-            log.info("{}-{} offset {} is put back", topic, record.partition(), record.offset());
+            log.info(
+                    "{}-{} offset {} is put back, after {} failed deliveries",
+                    topic,
+                    record.partition(),
+                    record.offset(),
+                    failedDeliveries);
             count("vlm.jobs.putback", Tags.empty());
             settleAfter(producer.putBack(record, failedDeliveries), record);
         }
@@ -246,6 +251,7 @@ public final class JobQueue<J extends WireMessage> implements AutoCloseable {
             int delivery = failedBefore(record) + 1;
             if (delivery > 1) {
                 count("vlm.jobs.redelivered", Tags.empty());
+                log.info("{}-{} offset {}: delivery {}", topic, record.partition(), record.offset(), delivery);
             }
             J job;
             try {

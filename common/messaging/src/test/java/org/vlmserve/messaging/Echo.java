@@ -8,6 +8,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ThreadLocalRandom;
@@ -346,12 +347,22 @@ final class Echo {
                     + Long.toHexString(ThreadLocalRandom.current().nextLong());
             road = new Road(TestBroker.config(), name, metrics);
             ModelRef ref = model(model);
-            road.prepare(List.of(ref)).ifPresent(problem -> {
-                throw new IllegalStateException(problem);
-            });
+            prepare(road, ref);
             Served served = opener.open(road, ref, parts);
             reporter =
                     road.report(() -> new InstanceStatus(name, stage, true, Instant.now(), List.of(served.now(ref))));
+        }
+
+        /** As the stages do: a busy broker may need more than one attempt. */
+        private static void prepare(Road road, ModelRef model) {
+            long until = System.nanoTime() + Duration.ofMinutes(2).toNanos();
+            Optional<String> problem = road.prepare(List.of(model));
+            while (problem.isPresent()) {
+                if (System.nanoTime() > until) {
+                    throw new IllegalStateException(problem.get());
+                }
+                problem = road.prepare(List.of(model));
+            }
         }
 
         interface Served {

@@ -297,25 +297,32 @@ class QueueTest {
     void workersThatRestartDoNotPoisonALongJob() throws InterruptedException {
         String model = "restarting-workers";
         restOf(model);
-        Answered answered = new Answered();
+        CountDownLatch computing = new CountDownLatch(1);
+        Echo.Instance leaving = Echo.Instance.encoder(model, 1, hanging(computing));
+        Await.serving(road, model);
+        Answered answered = ask(model, Duration.ofMinutes(3), "a picture");
         for (int restart = 0; restart <= TestBroker.config().maxDeliveries(); restart++) {
-            CountDownLatch computing = new CountDownLatch(1);
-            Echo.Instance leaving = Echo.Instance.encoder(model, 1, (job, context) -> {
-                computing.countDown();
-                while (true) {
-                    context.checkpoint();
-                    Thread.sleep(20);
-                }
-            });
-            if (restart == 0) {
-                Await.serving(road, model);
-                requests.submit(Echo.ask(model, "what", "a picture"), answered);
-            }
             assertThat(computing.await(60, TimeUnit.SECONDS)).isTrue();
+            computing = new CountDownLatch(1);
+            // As a rolling restart does: the next is there before the last one leaves.
+            Echo.Instance next = Echo.Instance.encoder(
+                    model, 1, restart < TestBroker.config().maxDeliveries() ? hanging(computing) : Echo::encode);
             leaving.closeNow();
+            leaving = next;
         }
-        opened(Echo.Instance.encoder(model, 1, Echo::encode));
+        opened(leaving);
         assertThat(answered.text(SOON)).isEqualTo(Echo.answer("what", List.of("a picture")));
+    }
+
+    /** Never ends by itself. */
+    private static JobHandler<EncoderJob> hanging(CountDownLatch computing) {
+        return (job, context) -> {
+            computing.countDown();
+            while (true) {
+                context.checkpoint();
+                Thread.sleep(20);
+            }
+        };
     }
 
     @Test

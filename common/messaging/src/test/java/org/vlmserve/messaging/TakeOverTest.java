@@ -106,17 +106,20 @@ class TakeOverTest {
         String model = "restarting-decoders";
         picturesOf(model);
         Answered answered = new Answered();
+        Duration pace = Duration.ofMillis(200);
+        String question = LONG.repeat(5);
+        Echo.Instance leaving = Echo.Instance.decoder(model, new Echo.Decoder(4, pace));
+        Await.serving(road, model);
+        requests.submit(Echo.ask(model, question, "patient"), answered);
         for (int attempt = 1; attempt <= 4; attempt++) {
-            Echo.Instance instance = Echo.Instance.decoder(model, new Echo.Decoder(4, Duration.ofMillis(100)));
-            Await.serving(road, model);
-            if (attempt == 1) {
-                requests.submit(Echo.ask(model, LONG, "patient"), answered);
-            }
+            // As a rolling restart does: the next is there before the last one leaves.
+            Echo.Instance next = Echo.Instance.decoder(model, new Echo.Decoder(4, attempt < 4 ? pace : Duration.ZERO));
             answered.awaitTokens(3 * attempt, SOON);
-            instance.closeNow();
+            leaving.closeNow();
+            leaving = next;
         }
-        opened(Echo.Instance.decoder(model, new Echo.Decoder(4, Duration.ZERO)));
-        assertThat(answered.text(SOON)).isEqualTo(Echo.answer(LONG, List.of("patient")));
+        opened(leaving);
+        assertThat(answered.text(SOON)).isEqualTo(Echo.answer(question, List.of("patient")));
         assertThat(((AnswerEvent.Finished) answered.last(SOON)).attempt()).isEqualTo(5);
     }
 
