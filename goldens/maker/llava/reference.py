@@ -152,13 +152,20 @@ class ClipReference(Reference):
         """pixel_values [tiles, 3, height, width] of all pictures."""
         return inputs["pixel_values"]
 
+    def patches(self, values: np.ndarray) -> np.ndarray:
+        """[patches, 3 · side · side], row by row: the convolution's operands, one beside the other."""
+        side = self.model.config.vision_config.patch_size
+        n, c, h, w = values.shape
+        cut = values.reshape(n, c, h // side, side, w // side, side).transpose(0, 2, 4, 1, 3, 5)
+        return cut.reshape(-1, c * side * side)
+
     def stages(self, inputs: dict, pictures: list[Picture]) -> dict[str, np.ndarray]:
         values = self.tile_values(inputs, pictures)
         features = self.selected(values)
         projected = self.model.model.multi_modal_projector(features).flatten(0, 1)
         packed = torch.cat(self.packed(inputs), dim=0)
         arrays = {
-            "pixel_values": values.numpy(),
+            "pixel_values": self.patches(values.numpy()),
             "encoder_output": features.flatten(0, 1).numpy(),
             "projector_output": projected.numpy(),
         }

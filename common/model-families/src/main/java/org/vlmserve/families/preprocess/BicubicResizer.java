@@ -25,23 +25,41 @@ public final class BicubicResizer {
      * @param height of the result, at least 1
      */
     public static RgbPicture resize(RgbPicture picture, int width, int height) {
-        byte[] pixels = picture.pixels();
-        if (width != picture.width()) {
-            pixels = across(pixels, picture.width(), picture.height(), Weights.of(picture.width(), width));
-        }
-        if (height != picture.height()) {
-            pixels = down(pixels, width, Weights.of(picture.height(), height));
-        }
-        return new RgbPicture(width, height, pixels);
+        return resize(picture, width, height, 0, 0, width, height);
     }
 
-    /** [height, from, 3] → [height, to, 3] */
-    private static byte[] across(byte[] in, int from, int height, Weights weights) {
+    /**
+     * A part of what {@link #resize(RgbPicture, int, int)} gives, without the rest, which no array need hold.
+     *
+     * @param width of the whole result, at least 1
+     * @param height of the whole result, at least 1
+     * @param left first column of the part
+     * @param top first row of the part
+     */
+    public static RgbPicture resize(
+            RgbPicture picture, long width, long height, long left, long top, int partWidth, int partHeight) {
+        Weights columns = Weights.of(picture.width(), width, left, partWidth);
+        Weights rows = Weights.of(picture.height(), height, top, partHeight);
+        int firstRow = rows.begin();
+        int neededRows = rows.end() - firstRow;
+        byte[] strip = across(picture.pixels(), picture.width(), firstRow, neededRows, columns);
+        return new RgbPicture(partWidth, partHeight, down(strip, partWidth, firstRow, rows));
+    }
+
+    /** [·, from, 3] → [height, to, 3], rows from {@code top} on. */
+    private static byte[] across(byte[] in, int from, int top, int height, Weights weights) {
         int to = weights.first.length;
         byte[] out = new byte[Math.multiplyExact(Math.multiplyExact(height, to), CHANNELS)];
+        if (weights.copies) {
+            for (int y = 0; y < height; y++) {
+                int begin = ((top + y) * from + weights.first[0]) * CHANNELS;
+                System.arraycopy(in, begin, out, y * to * CHANNELS, to * CHANNELS);
+            }
+            return out;
+        }
         int o = 0;
         for (int y = 0; y < height; y++) {
-            int row = y * from * CHANNELS;
+            int row = (top + y) * from * CHANNELS;
             for (int x = 0; x < to; x++) {
                 int k = x * weights.stride;
                 int end = k + weights.count[x];
@@ -63,8 +81,11 @@ public final class BicubicResizer {
         return out;
     }
 
-    /** [from, width, 3] → [to, width, 3] */
-    private static byte[] down(byte[] in, int width, Weights weights) {
+    /** [·, width, 3], whose first row is the picture's row {@code top} → [to, width, 3] */
+    private static byte[] down(byte[] in, int width, int top, Weights weights) {
+        if (weights.copies) {
+            return in;
+        }
         int to = weights.first.length;
         int stride = width * CHANNELS;
         byte[] out = new byte[Math.multiplyExact(to, stride)];
@@ -73,7 +94,7 @@ public final class BicubicResizer {
             Arrays.fill(sums, HALF);
             for (int k = 0; k < weights.count[y]; k++) {
                 int weight = weights.fixed[y * weights.stride + k];
-                int row = (weights.first[y] + k) * stride;
+                int row = (weights.first[y] - top + k) * stride;
                 for (int i = 0; i < stride; i++) {
                     sums[i] += (in[row + i] & 0xff) * weight;
                 }
@@ -95,22 +116,38 @@ public final class BicubicResizer {
      * @param first [to], the first source pixel of each output pixel
      * @param count [to], how many source pixels it takes
      * @param fixed [to, stride], their weights
+     * @param copies whether the size stays, so that the pass is left out
      */
     @SuppressWarnings("ArrayRecordComponent") // never compared
-    private record Weights(int[] first, int[] count, int[] fixed, int stride) {
+    private record Weights(int[] first, int[] count, int[] fixed, int stride, boolean copies) {
 
-        static Weights of(int from, int to) {
-            double scale = (double) from / to;
+        int begin() {
+            return first[0];
+        }
+
+        int end() {
+            int last = first.length - 1;
+            return first[last] + count[last];
+        }
+
+        /** @param size of the whole output, of which {@code to} pixels from {@code start} on are wanted */
+        static Weights of(int from, long size, long start, int to) {
+            double scale = (double) from / size;
             double filterScale = Math.max(scale, 1.0);
             double support = SUPPORT * filterScale;
             int stride = (int) Math.ceil(support) * 2 + 1;
             double inverse = 1.0 / filterScale;
             int[] first = new int[to];
             int[] count = new int[to];
+            if (from == size) {
+                Arrays.setAll(first, x -> (int) start + x);
+                Arrays.fill(count, 1);
+                return new Weights(first, count, new int[0], 1, true);
+            }
             int[] fixed = new int[Math.multiplyExact(to, stride)];
             double[] weights = new double[stride];
             for (int x = 0; x < to; x++) {
-                double centre = (x + 0.5) * scale;
+                double centre = (start + x + 0.5) * scale;
                 int begin = Math.max((int) (centre - support + 0.5), 0);
                 int n = Math.min((int) (centre + support + 0.5), from) - begin;
                 double sum = 0;
@@ -126,7 +163,7 @@ public final class BicubicResizer {
                 first[x] = begin;
                 count[x] = n;
             }
-            return new Weights(first, count, fixed, stride);
+            return new Weights(first, count, fixed, stride, false);
         }
     }
 

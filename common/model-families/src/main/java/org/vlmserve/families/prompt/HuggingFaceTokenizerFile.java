@@ -20,7 +20,7 @@ import tools.jackson.databind.node.ObjectNode;
 
 /**
  * A {@code tokenizer.json}. The reference's own library splits text into ids; decoding is done here, from the vocabulary,
- * because it has to go token by token. Byte-level BPE is the one kind of decoder that is supported.
+ * because it has to go token by token: byte-level BPE, or SentencePiece's pieces with bytes to fall back on.
  */
 public final class HuggingFaceTokenizerFile implements Tokenizer {
 
@@ -33,7 +33,9 @@ public final class HuggingFaceTokenizerFile implements Tokenizer {
     }
 
     private final HuggingFaceTokenizer encoder;
+    private final TokenDecoding decoding;
     private final byte[][] bytes;
+    private final BitSet byteTokens;
     private final BitSet special;
 
     /**
@@ -43,9 +45,13 @@ public final class HuggingFaceTokenizerFile implements Tokenizer {
      * @throws VlmException {@code BUNDLE_CORRUPT} for a file that is malformed or of another kind
      */
     public HuggingFaceTokenizerFile(Path file, ObjectNode json, Set<String> alsoSpecial) {
-        String decoder = json.path("decoder").path("type").asString("");
-        if (!decoder.equals("ByteLevel")) {
-            throw corrupt(file, "decoder.type is '" + decoder + "'; expected ByteLevel", null);
+        decoding = TokenDecoding.of(json.path("decoder"));
+        if (decoding == TokenDecoding.UNKNOWN) {
+            throw corrupt(
+                    file,
+                    "decoder is " + json.path("decoder") + "; expected ByteLevel, or a Sequence of Replace(▁ → space),"
+                            + " ByteFallback, Fuse and possibly Strip(one space, left)",
+                    null);
         }
         json.putNull("truncation");
         json.putNull("padding");
@@ -55,6 +61,7 @@ public final class HuggingFaceTokenizerFile implements Tokenizer {
             throw corrupt(file, "model.vocab or added_tokens is missing", null);
         }
         byte[][] table = new byte[vocabulary.size() + added.size()][];
+        byteTokens = new BitSet();
         for (Map.Entry<String, JsonNode> token : vocabulary.properties()) {
             table = put(file, table, token.getValue(), token.getKey());
         }
@@ -90,17 +97,24 @@ public final class HuggingFaceTokenizerFile implements Tokenizer {
         }
     }
 
-    private static byte[][] put(Path file, byte[][] table, JsonNode id, String token) {
+    private byte[][] put(Path file, byte[][] table, JsonNode id, String token) {
         if (!id.isInt() || id.intValue() < 0 || id.intValue() > 1 << 24) {
             throw corrupt(file, "token '" + token + "' has the id " + id + "; expected a number", null);
         }
         byte[][] grown = id.intValue() < table.length ? table : Arrays.copyOf(table, id.intValue() + 1024);
-        grown[id.intValue()] = tokenBytes(token);
+        if (decoding == TokenDecoding.BYTE_LEVEL) {
+            grown[id.intValue()] = byteLevel(token);
+        } else if (PieceDecoder.isByte(token)) {
+            byteTokens.set(id.intValue());
+            grown[id.intValue()] = new byte[] {(byte) Integer.parseInt(token.substring(3, 5), 16)};
+        } else {
+            grown[id.intValue()] = token.replace('▁', ' ').getBytes(StandardCharsets.UTF_8);
+        }
         return grown;
     }
 
     /** A token whose characters all stand for bytes is those bytes; any other, such as a control token, is its text. */
-    private static byte[] tokenBytes(String token) {
+    private static byte[] byteLevel(String token) {
         byte[] mapped = new byte[token.length()];
         for (int i = 0; i < token.length(); i++) {
             char c = token.charAt(i);
@@ -154,6 +168,9 @@ public final class HuggingFaceTokenizerFile implements Tokenizer {
 
     @Override
     public IncrementalDecoder incrementalDecoder() {
+        if (decoding != TokenDecoding.BYTE_LEVEL) {
+            return new PieceDecoder(this, byteTokens, decoding == TokenDecoding.PIECES_STRIPPED);
+        }
         return new IncrementalDecoder() {
             private final Utf8Stream stream = new Utf8Stream();
 

@@ -1,0 +1,4 @@
+@NullMarked
+package org.vlmserve.families.llava;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package org.vlmserve.families.llavanext;
+
+import org.jspecify.annotations.NullMarked;
