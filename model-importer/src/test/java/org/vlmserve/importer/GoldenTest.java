@@ -3,23 +3,36 @@ package org.vlmserve.importer;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.ConcurrentHashMap;
+import org.assertj.core.data.Offset;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.vlmserve.families.FamilyRegistry;
 import org.vlmserve.families.bundle.Bundle;
 import org.vlmserve.families.bundle.BundleManifest;
+import org.vlmserve.families.preprocess.PictureDecoder;
+import org.vlmserve.families.preprocess.PicturePreprocessor;
+import org.vlmserve.families.preprocess.RgbPicture;
+import org.vlmserve.families.preprocess.Tile;
 import org.vlmserve.onnx.CausalDecoder;
 import org.vlmserve.onnx.DecoderShape;
 import org.vlmserve.onnx.EmbeddingTable;
 import org.vlmserve.onnx.EngineOptions;
 import org.vlmserve.onnx.GraphContract;
 import org.vlmserve.onnx.OnnxModel;
+import org.vlmserve.protocol.PictureLayout;
+import org.vlmserve.protocol.PictureSource;
+import org.vlmserve.protocol.PixelLimits;
 import org.vlmserve.protocol.tensor.Tensor;
 import org.vlmserve.testing.GoldenCase;
 import org.vlmserve.testing.GoldenCheckpoint;
@@ -34,7 +47,6 @@ class GoldenTest {
 
     private static final EngineOptions OPTIONS = EngineOptions.ofThreads(1);
     private static final int CAPACITY = 640;
-    private static final int MERGE = 2;
 
     @TempDir
     static Path directory;
@@ -42,7 +54,7 @@ class GoldenTest {
     private static final Map<String, Bundle> BUNDLES = new ConcurrentHashMap<>();
 
     static List<GoldenCheckpoint> checkpoints() {
-        return Goldens.find().checkpoints("qwen2_vl");
+        return Goldens.find().checkpoints();
     }
 
     @ParameterizedTest
@@ -52,9 +64,8 @@ class GoldenTest {
         try (OnnxModel encoder =
                 OnnxModel.load(bundle(checkpoint, Precision.FP32).encoderGraph(), OPTIONS)) {
             for (GoldenCase golden : checkpoint.cases()) {
-                if (golden.has("pixel_values")) {
-                    assertThat(golden.pictures()).hasSize(1);
-                    Tensor features = features(encoder, golden);
+                if (!golden.pictures().isEmpty()) {
+                    Tensor features = features(bundle(checkpoint, Precision.FP32), encoder, golden);
                     TensorAssert.assertThat(features).isCloseTo(golden.encoderOutput(), 5e-5);
                     seen++;
                 }
@@ -79,6 +90,41 @@ class GoldenTest {
                     TensorAssert.assertThat(embeddings).isCloseTo(golden.projectorOutput(), 1e-5);
                     seen++;
                 }
+            }
+        }
+        assertThat(seen).isPositive();
+    }
+
+    /** Rows that a prompt names, of the projector's output and of the embedding table, are what the reference puts there. */
+    @ParameterizedTest
+    @MethodSource("checkpoints")
+    void thePromptsRowsAreTheReferencesEmbeddings(GoldenCheckpoint checkpoint) {
+        int seen = 0;
+        try (Decoding decoding = new Decoding(bundle(checkpoint, Precision.FP32))) {
+            int width = decoding.shape.hidden();
+            for (GoldenCase golden : checkpoint.cases()) {
+                float[] expected = golden.pictures().isEmpty()
+                        ? new float[0]
+                        : golden.pictureEmbeddings().floats();
+                int at = 0;
+                int firstRow = 0;
+                for (GoldenCase.Picture picture : golden.pictures()) {
+                    for (int row : picture.rows()) {
+                        float[] actual = new float[width];
+                        if (row < 0) {
+                            decoding.table.row(decoding.shape.vocabulary(), actual, 0);
+                        } else {
+                            System.arraycopy(
+                                    golden.projectorOutput().floats(), (firstRow + row) * width, actual, 0, width);
+                        }
+                        assertThat(actual)
+                                .containsExactly(Arrays.copyOfRange(expected, at, at + width), Offset.offset(1e-5f));
+                        at += width;
+                        seen++;
+                    }
+                    firstRow += picture.projectorRows();
+                }
+                assertThat(at).isEqualTo(expected.length);
             }
         }
         assertThat(seen).isPositive();
@@ -121,7 +167,7 @@ class GoldenTest {
             for (int n = 0; n < 4; n++) {
                 float[][] together = new float[rows.length][decoding.shape.vocabulary()];
                 int[] totals = new int[rows.length];
-                long[][] positions = new long[3][rows.length];
+                long[][] positions = new long[decoding.shape.positionChannels()][rows.length];
                 float[] embeds = new float[rows.length * decoding.shape.hidden()];
                 for (int slot = 0; slot < rows.length; slot++) {
                     int length = rows[slot].promptTokens() + n;
@@ -173,7 +219,7 @@ class GoldenTest {
             Bundle bundle = bundle(checkpoint, precision);
             try (OnnxModel encoder = OnnxModel.load(bundle.encoderGraph(), OPTIONS);
                     OnnxModel projector = OnnxModel.load(bundle.projectorGraph(), OPTIONS)) {
-                Tensor features = features(encoder, golden);
+                Tensor features = features(bundle, encoder, golden);
                 assertThat(relativeError(
                                 features.toFloats(), golden.encoderOutput().floats()))
                         .isLessThan(0.02);
@@ -207,41 +253,47 @@ class GoldenTest {
 
     private static Bundle bundle(GoldenCheckpoint checkpoint, Precision precision) {
         return BUNDLES.computeIfAbsent(
-                checkpoint.name() + "-" + precision.wireName(),
+                checkpoint.family() + "-" + checkpoint.name() + "-" + precision.wireName(),
                 name -> Importer.importCheckpoint(
                         checkpoint.directory(), directory.resolve(name), precision, ProgressListener.SILENT));
     }
 
-    private static Tensor features(OnnxModel encoder, GoldenCase golden) {
-        List<Integer> grid = golden.pictures().getFirst().grids().getFirst();
-        int half = (int) encoder.inputSize(GraphContract.COS, 1);
-        return Objects.requireNonNull(encoder.run(Map.of(
-                        GraphContract.PIXEL_VALUES,
-                        golden.pixelValues().tensor(),
-                        GraphContract.COS,
-                        rotary(grid.get(1), grid.get(2), half, false),
-                        GraphContract.SIN,
-                        rotary(grid.get(1), grid.get(2), half, true)))
-                .get(GraphContract.FEATURES));
-    }
-
-    /** [height · width, half]: first the angles of the row, then of the column, patches in groups of 2 × 2. */
-    private static Tensor rotary(int height, int width, int half, boolean sine) {
-        float[] table = new float[height * width * half];
-        int patch = 0;
-        for (int group = 0; group < height * width / (MERGE * MERGE); group++) {
-            for (int inside = 0; inside < MERGE * MERGE; inside++) {
-                int y = group / (width / MERGE) * MERGE + inside / MERGE;
-                int x = group % (width / MERGE) * MERGE + inside % MERGE;
-                for (int f = 0; f < half; f++) {
-                    int of = f % (half / 2);
-                    double angle = (f < half / 2 ? y : x) * Math.pow(10_000, -2.0 * of / half);
-                    table[patch * half + f] = (float) (sine ? Math.sin(angle) : Math.cos(angle));
-                }
-                patch++;
+    /** [rows, width] of all of the case's pictures, from their files. */
+    private static Tensor features(Bundle bundle, OnnxModel encoder, GoldenCase golden) {
+        PicturePreprocessor preprocessor =
+                FamilyRegistry.load().familyOf(bundle).preprocessor(bundle);
+        List<float[]> parts = new ArrayList<>();
+        int length = 0;
+        for (GoldenCase.Picture picture : golden.pictures()) {
+            RgbPicture pixels = decode(golden.filesOf(picture).getFirst());
+            PictureLayout layout = preprocessor.plan(
+                    PictureSource.still(pixels.width(), pixels.height()),
+                    new PixelLimits(picture.minPixels(), picture.maxPixels()));
+            List<Tile> tiles = preprocessor.tiles(List.of(pixels), layout);
+            for (int i = 0; i < tiles.size(); i++) {
+                Tensor features = Objects.requireNonNull(encoder.run(preprocessor.encoderInputs(
+                                tiles.get(i), layout.grids().get(i)))
+                        .get(GraphContract.FEATURES));
+                parts.add(features.toFloats());
+                length += parts.getLast().length;
             }
         }
-        return Tensor.ofFloats(table, height * width, half);
+        float[] all = new float[length];
+        int at = 0;
+        for (float[] part : parts) {
+            System.arraycopy(part, 0, all, at, part.length);
+            at += part.length;
+        }
+        int width = bundle.manifest().encoder().featureWidth();
+        return Tensor.ofFloats(all, length / width, width);
+    }
+
+    private static RgbPicture decode(Path file) {
+        try {
+            return PictureDecoder.decode(Files.readAllBytes(file), 1 << 24);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     private static double relativeError(float[] actual, float[] expected) {
@@ -309,15 +361,19 @@ class GoldenTest {
             for (GoldenCase.Picture picture : golden.pictures()) {
                 int count = picture.tokens() * shape.hidden();
                 System.arraycopy(
-                        golden.projectorOutput().floats(), from, embeds, picture.firstToken() * shape.hidden(), count);
+                        golden.pictureEmbeddings().floats(),
+                        from,
+                        embeds,
+                        picture.firstToken() * shape.hidden(),
+                        count);
                 from += count;
             }
             long[] all = golden.positionIds().longs();
             float[] logits = new float[0];
             for (int past = 0; past < ids.length; past += Math.min(chunk, ids.length)) {
                 int end = (int) Math.min((long) past + chunk, ids.length);
-                long[][] positions = new long[3][];
-                for (int c = 0; c < 3; c++) {
+                long[][] positions = new long[shape.positionChannels()][];
+                for (int c = 0; c < positions.length; c++) {
                     positions[c] = Arrays.copyOfRange(all, c * ids.length + past, c * ids.length + end);
                 }
                 float[] part = Arrays.copyOfRange(embeds, past * shape.hidden(), end * shape.hidden());
@@ -333,7 +389,9 @@ class GoldenTest {
             table.row(id, embed, 0);
             long[] position = {golden.nextPosition() + length - golden.promptTokens()};
             float[][] logits = new float[1][shape.vocabulary()];
-            decoder.decode(slot, 1, embed, new long[][] {position, position, position}, new int[] {length + 1}, logits);
+            long[][] positions = new long[shape.positionChannels()][];
+            Arrays.fill(positions, position);
+            decoder.decode(slot, 1, embed, positions, new int[] {length + 1}, logits);
             return logits[0];
         }
 

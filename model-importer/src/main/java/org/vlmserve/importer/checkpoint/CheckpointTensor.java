@@ -1,5 +1,6 @@
 package org.vlmserve.importer.checkpoint;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -80,6 +81,20 @@ public final class CheckpointTensor implements MatrixSource {
             case F16 -> widenF16(start, count, out, offset);
             default -> throw new IllegalStateException("unreachable: " + dtype);
         }
+    }
+
+    /** The same values as F32: itself, or a copy in memory. */
+    public CheckpointTensor asFloats() {
+        if (dtype == DType.F32) {
+            return this;
+        }
+        MemorySegment copy = Arena.ofAuto().allocate((long) rows() * columns() * Float.BYTES, Float.BYTES);
+        float[] row = new float[columns()];
+        for (int i = 0; i < rows(); i++) {
+            read(i, 0, row.length, row, 0);
+            MemorySegment.copy(row, 0, copy, FLOAT, (long) i * row.length * Float.BYTES, row.length);
+        }
+        return new CheckpointTensor(name, file, DType.F32, shape, copy);
     }
 
     @Override

@@ -13,6 +13,20 @@ public enum Activation {
 
     private static final float QUICK = 1.702f;
 
+    /**
+     * @param name as configurations have it
+     * @throws IllegalArgumentException for one that is not here
+     */
+    public static Activation of(String name) {
+        return switch (name) {
+            case "gelu" -> GELU;
+            case "gelu_pytorch_tanh", "gelu_new", "gelu_fast" -> GELU_TANH;
+            case "quick_gelu" -> QUICK_GELU;
+            case "silu", "swish" -> SILU;
+            default -> throw new IllegalArgumentException("no activation is called " + name);
+        };
+    }
+
     /** x → f(x), of any shape. */
     public Value apply(OnnxGraph graph, String name, Value x) {
         return switch (this) {

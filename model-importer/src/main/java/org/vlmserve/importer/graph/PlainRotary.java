@@ -11,9 +11,18 @@ public final class PlainRotary implements Rotary {
 
     /** Declares {@code position_ids} i64 [B, S], each below {@code length}. */
     public PlainRotary(OnnxGraph graph, int headDim, double theta, int length) {
+        this(graph, RotaryTables.inverseFrequencies(headDim, theta), length);
+    }
+
+    /**
+     * The same, with frequencies of one's own.
+     *
+     * @param inverse [headDim / 2], what an angle grows by with each position
+     */
+    public PlainRotary(OnnxGraph graph, float[] inverse, int length) {
         this.graph = graph;
         positions = graph.input(GraphContract.POSITION_IDS, ElementType.INT64, Axis.of("B"), Axis.of("S"));
-        tables = RotaryTables.of(graph, headDim, theta, length);
+        tables = RotaryTables.of(graph, inverse, length);
     }
 
     @Override

@@ -11,27 +11,35 @@ record RotaryTables(Value cos, Value sin) {
 
     /** @param length positions that the tables hold */
     static RotaryTables of(OnnxGraph graph, int headDim, double theta, int length) {
-        int half = headDim / 2;
+        return of(graph, inverseFrequencies(headDim, theta), length);
+    }
+
+    /** @param inverse [headDim / 2], what an angle grows by with each position */
+    static RotaryTables of(OnnxGraph graph, float[] inverse, int length) {
         return new RotaryTables(
                 graph.weight(
                         "rotary.cos",
                         ElementType.FLOAT,
-                        WeightData.plain(table(headDim, theta, length, false)),
+                        WeightData.plain(table(inverse, length, false)),
                         length,
-                        half),
+                        inverse.length),
                 graph.weight(
                         "rotary.sin",
                         ElementType.FLOAT,
-                        WeightData.plain(table(headDim, theta, length, true)),
+                        WeightData.plain(table(inverse, length, true)),
                         length,
-                        half));
+                        inverse.length));
     }
 
-    private static MatrixSource table(int headDim, double theta, int length, boolean sine) {
+    static float[] inverseFrequencies(int headDim, double theta) {
         float[] inverse = new float[headDim / 2];
         for (int f = 0; f < inverse.length; f++) {
             inverse[f] = 1 / (float) StrictMath.pow(theta, (float) (2 * f) / headDim);
         }
+        return inverse;
+    }
+
+    private static MatrixSource table(float[] inverse, int length, boolean sine) {
         return new MatrixSource() {
             @Override
             public int rows() {

@@ -1,0 +1,42 @@
+package org.vlmserve.importer.llava;
+
+import java.time.Instant;
+import java.util.List;
+import org.vlmserve.families.checkpoint.CheckpointJson;
+import org.vlmserve.families.llava.LlavaConfig;
+import org.vlmserve.importer.Architecture;
+import org.vlmserve.importer.Blueprint;
+import org.vlmserve.importer.ImportOptions;
+import org.vlmserve.importer.backbone.ClipLlamaGraphs;
+import org.vlmserve.importer.checkpoint.CheckpointReader;
+import org.vlmserve.importer.checkpoint.CheckpointTensor;
+import org.vlmserve.importer.graph.PrecisionPolicy;
+
+/** LLaVA-1.5 checkpoints of any size, in the Hub's layout. */
+public final class LlavaArchitecture implements Architecture {
+
+    @Override
+    public String family() {
+        return LlavaConfig.MODEL_TYPE;
+    }
+
+    @Override
+    public boolean reads(CheckpointJson config) {
+        return LlavaConfig.MODEL_TYPE.equals(config.optionalString("model_type"));
+    }
+
+    @Override
+    public Blueprint blueprint(CheckpointReader checkpoint, ImportOptions options, Instant importedAt) {
+        LlavaConfig config = LlavaConfig.read(checkpoint.directory(), options.chatTemplate());
+        PrecisionPolicy policy = new PrecisionPolicy(options.precision());
+        ClipLlamaGraphs graphs = new ClipLlamaGraphs(checkpoint, config.parts(), policy);
+        CheckpointTensor embeddings = graphs.embeddings();
+        return new Blueprint(
+                config.manifest(options.precision().wireName(), importedAt, embeddings.dtype()),
+                graphs.encoder(),
+                graphs.projector(),
+                graphs.decoder(),
+                List.of(embeddings),
+                config.parts().tokenizerFiles());
+    }
+}
