@@ -3,7 +3,7 @@
 from ..requests import Case, image, said, text, user
 from ..texts import LONG
 
-VICUNA_HUB = [
+VICUNA_TILES = [
     Case(
         "one-picture",
         "a square fills a square canvas: nothing is unpadded, a newline after each row",
@@ -135,4 +135,4 @@ MISTRAL_WINDOW = [
     ),
 ]
 
-CASES = {"vicuna-hub": VICUNA_HUB, "mistral-saved": MISTRAL_SAVED, "mistral-window": MISTRAL_WINDOW}
+CASES = {"vicuna-tiles": VICUNA_TILES, "mistral-saved": MISTRAL_SAVED, "mistral-window": MISTRAL_WINDOW}

@@ -40,8 +40,8 @@ def _make(text_class):
 
 
 RECIPES = {
-    "vicuna-hub": Recipe(
-        name="vicuna-hub",
+    "vicuna-tiles": Recipe(
+        name="vicuna-tiles",
         seed=201,
         merges=115,
         make=_make(LlamaConfig),
@@ -138,7 +138,7 @@ RECIPES = {
 }
 
 
-def write_vicuna_hub(recipe: Recipe, folder: Path):
+def write_vicuna_tiles(recipe: Recipe, folder: Path):
     write_hub(
         recipe,
         folder,
@@ -175,7 +175,7 @@ def write_mistral_window(recipe: Recipe, folder: Path):
 
 
 WRITERS = {
-    "vicuna-hub": write_vicuna_hub,
+    "vicuna-tiles": write_vicuna_tiles,
     "mistral-saved": write_mistral_saved,
     "mistral-window": write_mistral_window,
 }

@@ -23,7 +23,7 @@ import org.vlmserve.onnx.GraphContract;
  * <p>Only attention needs every row of the last layer, whose keys and values stay in the cache. What comes after it, that layer's
  * output projection and MLP, the final norm and the head, runs on the M rows alone: one, for a chunk of a prompt.
  *
- * <p>Reference: transformers 5.18, {@code LlamaDecoderLayer} in modeling_llama.py, which those of Mistral, Qwen2 and Gemma repeat.
+ * <p>Reference: transformers 5.18, {@code LlamaDecoderLayer} in modeling_llama.py, which those of Mistral, Gemma and others repeat.
  */
 public final class DecoderGraph {
 

@@ -3,8 +3,8 @@ package org.vlmserve.importer.backbone;
 import org.vlmserve.importer.graph.Activation;
 
 /**
- * The sizes and choices of a pre-norm decoder with RMS norms, rotary positions and a gated MLP, which is what Llama, Mistral,
- * Qwen2 and Gemma are.
+ * The sizes and choices of a pre-norm decoder with RMS norms, rotary positions and a gated MLP, which is what Llama, Mistral
+ * and Gemma are.
  *
  * @param queryKeyValueBias whether those three projections have a bias
  * @param unitOffsetNorms whether a norm multiplies by 1 + w, as Gemma's do, rather than by w

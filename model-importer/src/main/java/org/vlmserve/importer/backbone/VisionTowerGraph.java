@@ -27,8 +27,7 @@ import org.vlmserve.onnx.GraphContract;
  * pixel_values [N, P] ─ patch embedding ─ (class token before) + positions ─ (norm) ─ blocks ─ (norm) ─ features [N, E]
  * </pre>
  *
- * Reference: transformers 5.18, {@code CLIPVisionTransformer} in modeling_clip.py, {@code SiglipVisionTransformer} in
- * modeling_siglip.py.
+ * Reference: transformers 5.18, {@code CLIPVisionTransformer} in modeling_clip.py, whose names the tensors have.
  */
 public final class VisionTowerGraph {
 

@@ -4,8 +4,8 @@ import java.util.List;
 import org.vlmserve.importer.graph.Activation;
 
 /**
- * The sizes and choices of a vision transformer with learned positions, which is what CLIP (arXiv:2103.00020) and SigLIP
- * (arXiv:2303.15343) have.
+ * The sizes and choices of a vision transformer with learned positions, which is what the towers of
+ * arXiv:2103.00020 (CLIP) and arXiv:2303.15343 are.
  *
  * @param imageSize side of the square picture in pixels
  * @param classToken whether a learned row stands before the patches

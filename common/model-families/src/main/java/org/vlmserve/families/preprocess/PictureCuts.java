@@ -1,8 +1,7 @@
 package org.vlmserve.families.preprocess;
 
 /**
- * Cropping and padding of 8-bit pictures, as transformers' picture processors do it (5.18, {@code image_transforms.py} and
- * the processors named below).
+ * Cropping and padding of 8-bit pictures, as transformers' picture processors do it (5.18, {@code image_transforms.py}).
  */
 public final class PictureCuts {
 
@@ -73,8 +72,8 @@ public final class PictureCuts {
     }
 
     /**
-     * Pads to a square as large as the longer side, the picture in the middle, an odd pixel behind it. Follows
-     * {@code pad_to_square} of {@code image_processing_pil_llava.py}.
+     * Pads to a square as large as the longer side, the picture in the middle, an odd pixel behind it: the processors'
+     * {@code pad_to_square}.
      *
      * @param background [3], 0 … 255
      */
