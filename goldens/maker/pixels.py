@@ -8,8 +8,12 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, PngImagePlugin
+from tokenizers import Tokenizer, models
+from transformers import LlavaNextProcessor, PreTrainedTokenizerFast
+from transformers.image_processing_utils import select_best_resolution
 from transformers.image_transforms import normalize, rescale
 from transformers.image_utils import ChannelDimension, load_image
+from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 
 from .checkpoint import CLIP_MEAN, CLIP_STD
@@ -303,6 +307,43 @@ def write_smart_resize(path: Path) -> int:
     return len(asked)
 
 
+def write_anyres(path: Path) -> int:
+    """Tokens and canvases of pictures that are cut into tiles, for the Hub's pinpoints and others."""
+    pinpoints = {
+        "hub": (336, 14, [[336, 672], [672, 336], [672, 672], [1008, 336], [336, 1008]]),
+        "odd": (35, 7, [[35, 70], [70, 35], [70, 70], [105, 35], [35, 105]]),
+        "many": (392, 14, [[392 * h, 392 * w] for h in range(1, 4) for w in range(1, 7 - h)]),
+    }
+    rng = random.Random(9)
+    sizes = [(h, w) for h in (1, 2, 35, 100, 335, 336, 337, 480, 672, 1008, 3000) for w in (1, 3, 70, 336, 640, 671, 1009)]
+    sizes += [(int(2 ** rng.uniform(0, 12)), int(2 ** rng.uniform(0, 12))) for _ in range(200)]
+    tables = []
+    for name, (tile, patch, points) in pinpoints.items():
+        processor = LlavaNextProcessor(
+            image_processor=LlavaNextImageProcessorPil(
+                size={"shortest_edge": tile}, crop_size={"height": tile, "width": tile}, image_grid_pinpoints=points
+            ),
+            tokenizer=_Tokenizer(),
+            patch_size=patch,
+            vision_feature_select_strategy="default",
+            num_additional_image_tokens=1,
+        )
+        rows = []
+        for height, width in sizes:
+            tokens = processor._get_num_multimodal_tokens(image_sizes=[[height, width]]).num_image_tokens[0]
+            rows.append([height, width, *select_best_resolution((height, width), points), tokens])
+        tables.append({"name": name, "tile_size": tile, "patch_size": patch, "pinpoints": points, "results": rows})
+    write_json(path, {"columns": ["height", "width", "canvas_height", "canvas_width", "tokens"], "tables": tables})
+    return len(sizes) * len(tables)
+
+
+class _Tokenizer(PreTrainedTokenizerFast):
+    """All that the processor asks of a tokenizer when it counts."""
+
+    def __init__(self):
+        super().__init__(tokenizer_object=Tokenizer(models.WordLevel({"<image>": 0}, unk_token="<image>")))
+
+
 def write_normalize(folder: Path) -> int:
     """Every 8-bit value in every channel, as the reference scales and normalises it: [256, 3] float32."""
     values = np.repeat(np.arange(256, dtype=np.uint8)[None, None, :], 3, axis=0)  # [3, 1, 256]
@@ -328,4 +369,5 @@ def write(folder: Path, log=print):
         log(f"  {write_decode(folder / 'decode')} picture files")
         log(f"  {write_resize(folder / 'resize')} resized arrays")
         log(f"  {write_smart_resize(folder / 'smart_resize.json')} sizes")
+        log(f"  {write_anyres(folder / 'anyres.json')} sizes in tiles")
         log(f"  {write_normalize(folder / 'normalize')} normalisations")

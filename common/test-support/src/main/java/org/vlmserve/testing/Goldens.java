@@ -191,6 +191,26 @@ public final class Goldens {
         return read("pixels/normalize/normalize.json", Normalizings.class).cases();
     }
 
+    /**
+     * How pictures are cut into tiles.
+     *
+     * @param pinpoints height and width of the canvases that are tried, in order
+     * @param results each height, width, height and width of the chosen canvas, tokens
+     */
+    public record Tilings(
+            String name, int tileSize, int patchSize, List<List<Integer>> pinpoints, List<List<Integer>> results) {
+        @Override
+        public String toString() {
+            return name;
+        }
+    }
+
+    private record TilingTables(List<String> columns, List<Tilings> tables) {}
+
+    public List<Tilings> tilings() {
+        return read("pixels/anyres.json", TilingTables.class).tables();
+    }
+
     // ---- Chat templates ----
 
     /**
