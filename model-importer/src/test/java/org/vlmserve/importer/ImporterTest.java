@@ -197,7 +197,8 @@ class ImporterTest {
                 () -> Importer.importCheckpoint(
                         changed, bundles.resolve("tiny"), Precision.INT8, ProgressListener.SILENT),
                 "a checkpoint of somebody_elses",
-                "supported: qwen2_vl");
+                "supported: llava, llava_next, ",
+                "qwen2_vl");
         assertFails(
                 ErrorCode.CHECKPOINT_UNREADABLE,
                 () -> Importer.importCheckpoint(
