@@ -156,6 +156,10 @@ public final class PlaceholderPromptBuilder implements PromptBuilder {
                     slots.add(picture.index());
                     parts.add(Map.of("type", "image"));
                 }
+                case ChatTurn.Video video ->
+                    throw new VlmException(
+                            ErrorCode.PROMPT_UNSUPPORTED,
+                            "a message holds a video, number " + video.index() + "; this model takes pictures only");
                 case ChatTurn.Text given -> {
                     // Otherwise a caller's text could take the place of one of the pictures.
                     if (given.text().contains(numbers.imageToken())) {
