@@ -10,6 +10,8 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.zip.CRC32;
 import java.util.zip.DeflaterOutputStream;
@@ -17,12 +19,20 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.vlmserve.families.FamilyRegistry;
+import org.vlmserve.families.bundle.Bundle;
 import org.vlmserve.importer.Precision;
 import org.vlmserve.testing.GoldenCase;
+import org.vlmserve.testing.GoldenCheckpoint;
 import org.vlmserve.testing.Goldens;
 import tools.jackson.databind.node.ObjectNode;
 
-/** The wrong thing gets a clear error, and the suite answers the next question as if nothing had happened. */
+/**
+ * The wrong thing gets a clear error, and the suite answers the next question as if nothing had happened. What a family
+ * could take differently is tried on one checkpoint of each.
+ */
 final class HostileInputTest {
 
     private static final String MODEL = "nested-untied";
@@ -30,10 +40,22 @@ final class HostileInputTest {
 
     private static SuiteUnderTest suite;
 
+    /** One of each family; the names are those of the models. */
+    static List<GoldenCheckpoint> families() {
+        Map<String, GoldenCheckpoint> first = new LinkedHashMap<>();
+        GoldenCheckpoint usual = Goldens.find().checkpoint("qwen2_vl", MODEL);
+        first.put(usual.family(), usual);
+        Goldens.find().checkpoints().forEach(checkpoint -> first.putIfAbsent(checkpoint.family(), checkpoint));
+        return List.copyOf(first.values());
+    }
+
     @BeforeAll
     static void start() {
-        Path checkpoint = Goldens.find().checkpoint("qwen2_vl", MODEL).directory();
-        suite = SuiteUnderTest.start(Map.of(MODEL, Bundles.imported(checkpoint, Precision.FP32)));
+        Map<String, Bundle> bundles = new LinkedHashMap<>();
+        for (GoldenCheckpoint checkpoint : families()) {
+            bundles.put(checkpoint.name(), Bundles.imported(checkpoint.directory(), Precision.FP32));
+        }
+        suite = SuiteUnderTest.start(bundles);
     }
 
     @AfterAll
@@ -76,6 +98,77 @@ final class HostileInputTest {
         ChatClient.Reply reply = ask(blackPng(2010, 10));
         assertThat(reply.status()).as("%s", reply.body()).isEqualTo(422);
         assertThat(reply.errorCode()).isEqualTo("picture_aspect_ratio");
+    }
+
+    /** Whether such a picture is taken is the family's own rule; a plan and a question must agree on it. */
+    @ParameterizedTest
+    @MethodSource("families")
+    void a_long_and_thin_picture_is_answered_or_refused_as_its_plan_is(GoldenCheckpoint checkpoint) throws IOException {
+        for (byte[] picture : new byte[][] {blackPng(2010, 10), blackPng(10, 2010), blackPng(1, 1), blackPng(1, 190)}) {
+            ChatClient.Reply plan = plan(checkpoint.name(), picture);
+            ChatClient.Reply reply = ask(checkpoint.name(), picture);
+            assertThat(reply.status()).as("%s", reply.body()).isEqualTo(plan.status());
+            if (plan.status() == 200) {
+                assertThat(reply.body().at("/vlm/pictures/0"))
+                        .isEqualTo(plan.body().at("/pictures/0"));
+                assertThat(reply.body().at("/usage/prompt_tokens_details/image_tokens"))
+                        .isEqualTo(plan.body().at("/tokens"));
+            } else {
+                assertThat(plan.status()).isEqualTo(422);
+                assertThat(plan.errorCode()).isEqualTo("picture_aspect_ratio");
+                assertThat(reply.errorCode()).isEqualTo("picture_aspect_ratio");
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("families")
+    void a_picture_without_pixels_is_unreadable(GoldenCheckpoint checkpoint) throws IOException {
+        for (byte[] picture : new byte[][] {blackPng(0, 10), blackPng(10, 0)}) {
+            ChatClient.Reply reply = ask(checkpoint.name(), picture);
+            assertThat(reply.status()).as("%s", reply.body()).isEqualTo(422);
+            assertThat(reply.errorCode()).isEqualTo("picture_unreadable");
+            assertThat(plan(checkpoint.name(), picture).errorCode()).isEqualTo("picture_unreadable");
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("families")
+    void a_huge_picture_is_refused_with_count_and_limit(GoldenCheckpoint checkpoint) throws IOException {
+        byte[] picture = blackPng(40_000, 30_000);
+        for (ChatClient.Reply reply : List.of(ask(checkpoint.name(), picture), plan(checkpoint.name(), picture))) {
+            assertThat(reply.status()).as("%s", reply.body()).isEqualTo(422);
+            assertThat(reply.errorCode()).isEqualTo("picture_too_many_pixels");
+            assertThat(reply.body().at("/error/message").asString())
+                    .contains("1200000000")
+                    .contains("100000000 ");
+        }
+    }
+
+    /** The text that stands for a picture in the prompt must not make a place for one, or take one's place. */
+    @ParameterizedTest
+    @MethodSource("families")
+    void a_text_that_imitates_a_picture_is_refused(GoldenCheckpoint checkpoint) throws IOException {
+        GoldenCase golden = checkpoint.cases().stream()
+                .filter(candidate -> !candidate.pictures().isEmpty())
+                .findFirst()
+                .orElseThrow();
+        int placeholder = golden.inputIds()[golden.pictures().getFirst().firstToken()];
+        Bundle bundle = Bundles.imported(checkpoint.directory(), Precision.FP32);
+        String text = new String(
+                FamilyRegistry.load()
+                        .familyOf(bundle)
+                        .promptBuilder(bundle)
+                        .tokenizer()
+                        .bytes(placeholder),
+                StandardCharsets.UTF_8);
+        ObjectNode request = ChatClient.request(checkpoint.name(), "See " + text, anyPicture());
+        ChatClient.Reply reply = suite.client().ask(request);
+        assertThat(reply.status()).as("%s", reply.body()).isEqualTo(422);
+        assertThat(reply.errorCode()).isEqualTo("prompt_unsupported");
+        ChatClient.Reply alone = suite.client().ask(ChatClient.request(checkpoint.name(), text));
+        assertThat(alone.status()).as("%s", alone.body()).isEqualTo(422);
+        assertThat(alone.errorCode()).isEqualTo("prompt_unsupported");
     }
 
     @Test
@@ -140,11 +233,24 @@ final class HostileInputTest {
                 .contains("/v1/models");
     }
 
-    @Test
-    void a_prompt_beyond_the_context_is_refused_with_count_and_limit() {
-        ChatClient.Reply reply = suite.client().ask(ChatClient.request(MODEL, "word ".repeat(40_000)));
+    @ParameterizedTest
+    @MethodSource("families")
+    void a_prompt_beyond_the_context_is_refused_with_count_and_limit(GoldenCheckpoint checkpoint) throws IOException {
+        int context = suite.client()
+                .model(checkpoint.name())
+                .at("/vlm/context_length")
+                .asInt();
+        ObjectNode request = ChatClient.request(checkpoint.name(), "word ".repeat(40_000), anyPicture());
+        ChatClient.Reply reply = suite.client().ask(request);
         assertThat(reply.status()).as("%s", reply.body()).isEqualTo(422);
         assertThat(reply.errorCode()).isEqualTo("prompt_too_long");
+        assertThat(reply.body().at("/error/message").asString())
+                .containsPattern("prompt of \\d{5,} tokens")
+                .contains("" + context);
+        ObjectNode answer = ChatClient.request(checkpoint.name(), "word", anyPicture());
+        ChatClient.Reply tooMuch = suite.client().ask(answer.put("max_completion_tokens", context));
+        assertThat(tooMuch.status()).as("%s", tooMuch.body()).isEqualTo(422);
+        assertThat(tooMuch.errorCode()).isEqualTo("prompt_too_long");
     }
 
     @Test
@@ -154,7 +260,21 @@ final class HostileInputTest {
     }
 
     private static ChatClient.Reply ask(byte[] picture) {
-        ObjectNode request = ChatClient.request(MODEL, "What is it?");
+        return ask(MODEL, picture);
+    }
+
+    private static ChatClient.Reply plan(String model, byte[] picture) {
+        ObjectNode request = ChatClient.JSON.createObjectNode().put("model", model);
+        request.putArray("pictures")
+                .addObject()
+                .put("type", "image_url")
+                .putObject("image_url")
+                .put("url", ChatClient.dataUrl(picture));
+        return suite.client().plan(request);
+    }
+
+    private static ChatClient.Reply ask(String model, byte[] picture) {
+        ObjectNode request = ChatClient.request(model, "What is it?").put("max_completion_tokens", 1);
         request.withArray("messages")
                 .get(0)
                 .withArray("content")
