@@ -135,7 +135,7 @@ final class HostileInputTest {
     @ParameterizedTest
     @MethodSource("families")
     void a_huge_picture_is_refused_with_count_and_limit(GoldenCheckpoint checkpoint) throws IOException {
-        byte[] picture = blackPng(40_000, 30_000);
+        byte[] picture = header(40_000, 30_000).toByteArray();
         for (ChatClient.Reply reply : List.of(ask(checkpoint.name(), picture), plan(checkpoint.name(), picture))) {
             assertThat(reply.status()).as("%s", reply.body()).isEqualTo(422);
             assertThat(reply.errorCode()).isEqualTo("picture_too_many_pixels");
@@ -293,8 +293,8 @@ final class HostileInputTest {
         }
     }
 
-    /** A valid one-bit PNG, compressed to almost nothing. */
-    private static byte[] blackPng(int width, int height) throws IOException {
+    /** The beginning of a one-bit PNG: all that may be read of one that is too large. */
+    private static ByteArrayOutputStream header(int width, int height) throws IOException {
         ByteArrayOutputStream png = new ByteArrayOutputStream();
         png.write(new byte[] {(byte) 0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'});
         ByteArrayOutputStream header = new ByteArrayOutputStream();
@@ -303,6 +303,12 @@ final class HostileInputTest {
         fields.writeInt(height);
         fields.write(new byte[] {1, 0, 0, 0, 0});
         chunk(png, "IHDR", header.toByteArray());
+        return png;
+    }
+
+    /** A valid one-bit PNG, compressed to almost nothing. */
+    private static byte[] blackPng(int width, int height) throws IOException {
+        ByteArrayOutputStream png = header(width, height);
         ByteArrayOutputStream pixels = new ByteArrayOutputStream();
         try (DeflaterOutputStream deflater = new DeflaterOutputStream(pixels)) {
             byte[] row = new byte[1 + (width + 7) / 8];
