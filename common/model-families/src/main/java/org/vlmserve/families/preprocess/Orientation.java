@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
  * The EXIF orientation, tag 274: which way a picture has to be turned. Where EXIF has none, XMP counts, as in Pillow's
  * {@code exif_transpose}. Anything but 2 to 8 leaves the picture as it is.
  */
-final class Orientation {
+public final class Orientation {
 
     static final int UPRIGHT = 1;
 
@@ -69,7 +69,8 @@ final class Orientation {
         return value;
     }
 
-    static RgbPicture apply(RgbPicture picture, int orientation) {
+    /** @param orientation as EXIF counts; anything but 2 to 8 leaves the picture as it is */
+    public static RgbPicture apply(RgbPicture picture, int orientation) {
         if (orientation < 2 || orientation > 8) {
             return picture;
         }
