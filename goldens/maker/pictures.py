@@ -51,7 +51,39 @@ PICTURES = {
 }
 
 
+def film(count: int, width: int, height: int, seed: int) -> list[Image.Image]:
+    """A scene in which two blocks move and the light changes."""
+    scene = draw(width, height, seed, noise=6)
+    frames = []
+    for index in range(count):
+        frame = scene.point(lambda value: value * (20 + index % 7) // 26)
+        pen = ImageDraw.Draw(frame)
+        side = max(3, min(width, height) // 3)
+        x = (index * 11) % max(1, width - side)
+        y = (index * 7) % max(1, height - side)
+        pen.rectangle([x, y, x + side, y + side], fill=(230, 40 + 17 * index % 200, 60))
+        pen.rectangle([width - x - side, height - y - side, width - x, height - y], fill=(30, 90, 255 - 19 * index % 200))
+        frames.append(frame)
+    return frames
+
+
+# name -> frames, written as NAME/00.png, NAME/01.png …
+FILMS = {
+    "film-84x56": lambda: film(4, 84, 56, 21),
+    "film-odd-61x37": lambda: film(5, 61, 37, 22),
+    "film-one-56x56": lambda: film(1, 56, 56, 23),
+    "film-long-30x58": lambda: film(13, 30, 58, 24),
+    "film-narrow-300x20": lambda: film(3, 300, 20, 25),
+    "film-large-200x150": lambda: film(2, 200, 150, 26),
+    "film-tiny-10x7": lambda: film(2, 10, 7, 27),
+}
+
+
 def write(folder):
     folder.mkdir(parents=True, exist_ok=True)
     for name, make in PICTURES.items():
         make().save(folder / name, format="PNG", optimize=True)
+    for name, make in FILMS.items():
+        (folder / name).mkdir()
+        for index, frame in enumerate(make()):
+            frame.save(folder / name / f"{index:02}.png", format="PNG", optimize=True)

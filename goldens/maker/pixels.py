@@ -5,6 +5,7 @@ import struct
 import warnings
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 from PIL import Image, PngImagePlugin
@@ -19,6 +20,7 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_res
 from .checkpoint import CLIP_MEAN, CLIP_STD
 from .files import write_array, write_json
 from .pictures import draw
+from .qwen2_vl import video
 
 W, H = 37, 23
 
@@ -344,6 +346,35 @@ class _Tokenizer(PreTrainedTokenizerFast):
         super().__init__(tokenizer_object=Tokenizer(models.WordLevel({"<image>": 0}, unk_token="<image>")))
 
 
+def write_sample_frames(path: Path) -> int:
+    """Which frames of a video Qwen2-VL's video processor takes, and what it refuses."""
+    asked = []
+    for total in (1, 2, 3, 4, 5, 7, 24, 49, 50, 97, 250, 251, 1199):
+        for frames in (1, 2, 3, 4, 5, 6, 7, 8, 31, 32, 250):
+            asked.append((total, 25.0, None, frames, 4, 768))
+        for source, fps in ((25.0, 2.0), (30000 / 1001, 2.0), (30.0, 0.5), (10.0, 30.0), (24.0, 1.0)):
+            asked.append((total, source, fps, None, 4, 768))
+            asked.append((total, source, fps, None, 2, 31))
+    rng = random.Random(8)
+    for _ in range(300):
+        wish = (rng.choice([0.25, 1.0, 2.0, 3.7, 12.0]), None) if rng.random() < 0.5 else (None, rng.randrange(2, 99))
+        rate = rng.choice([8.0, 23.976, 25.0, 29.97, 60.0])
+        asked.append((rng.randrange(1, 3000), rate, *wish, rng.choice([2, 4, 8]), rng.choice([8, 32, 33, 768])))
+    processor = video.VideoProcessor()
+    results, errors = [], []
+    for total, source, fps, frames, low, high in asked:
+        metadata = SimpleNamespace(total_num_frames=total, fps=source)
+        limits = {"min_frames": low, "max_frames": high}
+        request = {"total": total, "source_fps": source, "fps": fps, "num_frames": frames, **limits}
+        try:
+            indices = processor.sample_frames(metadata, fps=fps, num_frames=frames, **limits).tolist()
+            results.append(request | {"indices": indices})
+        except (ValueError, ZeroDivisionError) as error:
+            errors.append(request | {"error": type(error).__name__})
+    write_json(path, {"results": results, "errors": errors})
+    return len(asked)
+
+
 def write_normalize(folder: Path) -> int:
     """Every 8-bit value in every channel, as the reference scales and normalises it: [256, 3] float32."""
     values = np.repeat(np.arange(256, dtype=np.uint8)[None, None, :], 3, axis=0)  # [3, 1, 256]
@@ -370,4 +401,5 @@ def write(folder: Path, log=print):
         log(f"  {write_resize(folder / 'resize')} resized arrays")
         log(f"  {write_smart_resize(folder / 'smart_resize.json')} sizes")
         log(f"  {write_anyres(folder / 'anyres.json')} sizes in tiles")
+        log(f"  {write_sample_frames(folder / 'sample_frames.json')} wishes for frames")
         log(f"  {write_normalize(folder / 'normalize')} normalisations")

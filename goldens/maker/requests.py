@@ -20,6 +20,11 @@ def image(file: str, **limits) -> dict:
     return {"type": "image_url", "image_url": {"url": f"pictures/{file}"}, **limits}
 
 
+def video(*files: str, **limits) -> dict:
+    """Frames in the order of time."""
+    return {"type": "video", "video": [f"pictures/{file}" for file in files], **limits}
+
+
 def text(value: str) -> dict:
     return {"type": "text", "text": value}
 

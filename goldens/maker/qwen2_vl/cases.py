@@ -1,7 +1,11 @@
 """What is asked of each checkpoint."""
 
-from ..requests import Case, image, said, text, user
+from ..requests import Case, image, said, text, user, video
 from ..texts import LONG
+
+def film(name: str, *frames: int) -> list[str]:
+    return [f"film-{name}/{frame:02}.png" for frame in frames]
+
 
 NESTED = [
     Case(
@@ -143,6 +147,56 @@ NESTED = [
         max_tokens=1,
         ends="length",
     ),
+    Case(
+        "video",
+        "four frames whose sides are multiples of 28: two pairs",
+        lambda s: [user(video(*film("84x56", 0, 1, 2, 3)), text("What happens in this video?" + s))],
+        max_tokens=24,
+        pixel_values=True,
+    ),
+    Case(
+        "video-odd",
+        "five frames: the last one is repeated",
+        lambda s: [user(video(*film("odd-61x37", 0, 1, 2, 3, 4)), text("Describe the video." + s))],
+        pixel_values=True,
+    ),
+    Case(
+        "video-one-frame",
+        "one frame is a pair of itself, as a picture is, but has the video's placeholder and limits",
+        lambda s: [user(video(*film("one-56x56", 0)), text("What is it?" + s))],
+    ),
+    Case(
+        "video-long",
+        "seven pairs of 28 x 56: longer than its sides, so that the text after it counts from less than the video's last "
+        "position, and the answer from more",
+        lambda s: [user(video(*film("long-30x58", *range(13))), text("How does it end?" + s))],
+    ),
+    Case(
+        "video-narrow",
+        "300 x 20: one merged row",
+        lambda s: [user(video(*film("narrow-300x20", 0, 1, 2)), text("Which way does it move?" + s))],
+    ),
+    Case(
+        "video-and-pictures",
+        "a video between pictures, in two turns, each numbered by its kind",
+        lambda s: [
+            user(image("square-56x56.png"), video(*film("tiny-10x7", 0, 1)), text("Is it the same?")),
+            said("assistant", "It is not."),
+            user(video(*film("large-200x150", 0, 1)), image("odd-61x37.png"), text("And here?" + s)),
+        ],
+        template_arguments={"add_vision_id": True},
+    ),
+    Case(
+        "video-limits",
+        "min_pixels and max_pixels given with a video override the checkpoint's",
+        lambda s: [
+            user(
+                video(*film("large-200x150", 0, 1), max_pixels=3136, min_pixels=784),
+                video(*film("tiny-10x7", 0, 1), min_pixels=12544, max_pixels=50176),
+                text("Compare them." + s),
+            )
+        ],
+    ),
 ]
 
 FLAT = [
@@ -205,6 +259,21 @@ FLAT = [
         max_tokens=64,
         ends="stop",
     ),
+    Case(
+        "videos",
+        "two videos side by side; without settings of their own, those of pictures hold",
+        lambda s: [
+            user(video(*film("large-200x150", 0, 1)), video(*film("odd-61x37", 3, 1, 0)), text("Which is longer?" + s))
+        ],
+        pixel_values=True,
+    ),
+    Case(
+        "video-long",
+        "seven pairs, longer than its sides, then a picture",
+        lambda s: [
+            user(video(*film("long-30x58", *range(13))), image("odd-61x37.png"), text("Did it show this?" + s))
+        ],
+    ),
 ]
 
 HALF = [
@@ -224,6 +293,17 @@ HALF = [
         "its tokenizer.json has no normalizer; the reference composes to NFC all the same",
         lambda s: [said("user", "cafe\u0301 Gru\u0308ße, \u1100\u1161\u11a8" + s)],
         max_tokens=32,
+    ),
+    Case(
+        "video-short",
+        "two frames under a bound for the whole video that does not matter yet",
+        lambda s: [user(video(*film("large-200x150", 0, 1)), text("What do you see?" + s))],
+        pixel_values=True,
+    ),
+    Case(
+        "video-capped",
+        "thirteen frames share the bound for the whole video",
+        lambda s: [user(video(*film("long-30x58", *range(13))), video(*film("84x56", 0, 1, 2, 3)), text("Why?" + s))],
     ),
 ]
 

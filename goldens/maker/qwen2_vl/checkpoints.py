@@ -23,6 +23,7 @@ class Recipe:
     tied: bool
     dtype: torch.dtype
     processor: dict
+    video_processor: dict | None = None
     vocab_padding: int = 2
     eos_gain: float = 1.5
     byte_gain: float = 1.0
@@ -51,6 +52,7 @@ RECIPES = {
         tied=False,
         dtype=torch.float32,
         processor={"size": {"shortest_edge": 3136, "longest_edge": 12544}},
+        video_processor={"size": {"shortest_edge": 1568, "longest_edge": 9408}, "fps": 2.0, "max_frames": 12},
         byte_gain=0.6,
     ),
     "flat-tied": Recipe(
@@ -92,6 +94,13 @@ RECIPES = {
         tied=True,
         dtype=torch.float16,
         processor={"size": {"shortest_edge": 256, "longest_edge": 6400}, "patch_size": 8},
+        # 40 tokens of 16 x 16 pixels for a whole video: more frames get fewer pixels each.
+        video_processor={
+            "size": {"shortest_edge": 512, "longest_edge": 6400},
+            "patch_size": 8,
+            "cap_pixels_per_frame": True,
+            "max_video_tokens": 40,
+        },
         embed_std=0.35,
         branch_gain=0.6,
     ),
@@ -215,6 +224,11 @@ def _image_processor(recipe: Recipe) -> dict:
     }
 
 
+def _video_processor(recipe: Recipe) -> dict:
+    settings = {k: v for k, v in _image_processor(recipe).items() if k != "image_processor_type"}
+    return settings | {"video_processor_type": "Qwen2VLVideoProcessor"} | recipe.video_processor
+
+
 def write_nested_untied(recipe: Recipe, folder: Path):
     """As transformers 5 has it in memory: nested config, new tensor names, one file, a head of its own."""
     tokenizer, _, model = build(recipe)
@@ -226,6 +240,7 @@ def write_nested_untied(recipe: Recipe, folder: Path):
     write_json(folder / "tokenizer_config.json", vocabulary.tokenizer_config(tokenizer, None, False), indent=2)
     write_text(folder / "chat_template.jinja", chat.MANY_LINES)
     write_json(folder / "preprocessor_config.json", _image_processor(recipe) | recipe.processor, indent=2)
+    write_json(folder / "video_preprocessor_config.json", _video_processor(recipe), indent=2)
 
 
 def _old_name(name: str) -> str:
@@ -331,6 +346,7 @@ def write_half_merged(recipe: Recipe, folder: Path):
         {
             "image_processor": _image_processor(recipe) | recipe.processor,
             "processor_class": "Qwen2VLProcessor",
+            "video_processor": _video_processor(recipe),
         },
         indent=2,
     )
