@@ -30,6 +30,7 @@ import org.vlmserve.onnx.EmbeddingTable;
 import org.vlmserve.onnx.EngineOptions;
 import org.vlmserve.onnx.GraphContract;
 import org.vlmserve.onnx.OnnxModel;
+import org.vlmserve.protocol.Medium;
 import org.vlmserve.protocol.PictureLayout;
 import org.vlmserve.protocol.PictureSource;
 import org.vlmserve.protocol.PixelLimits;
@@ -265,11 +266,16 @@ class GoldenTest {
         List<float[]> parts = new ArrayList<>();
         int length = 0;
         for (GoldenCase.Picture picture : golden.pictures()) {
-            RgbPicture pixels = decode(golden.filesOf(picture).getFirst());
-            PictureLayout layout = preprocessor.plan(
-                    PictureSource.still(pixels.width(), pixels.height()),
-                    new PixelLimits(picture.minPixels(), picture.maxPixels()));
-            List<Tile> tiles = preprocessor.tiles(List.of(pixels), layout);
+            List<RgbPicture> frames =
+                    golden.filesOf(picture).stream().map(GoldenTest::decode).toList();
+            PictureSource source = new PictureSource(
+                    picture.isVideo() ? Medium.VIDEO : Medium.PICTURE,
+                    frames.size(),
+                    picture.width(),
+                    picture.height());
+            PictureLayout layout =
+                    preprocessor.plan(source, new PixelLimits(picture.minPixels(), picture.maxPixels()));
+            List<Tile> tiles = preprocessor.tiles(frames, layout);
             for (int i = 0; i < tiles.size(); i++) {
                 Tensor features = Objects.requireNonNull(encoder.run(preprocessor.encoderInputs(
                                 tiles.get(i), layout.grids().get(i)))

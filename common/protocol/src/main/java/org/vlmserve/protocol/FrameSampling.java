@@ -9,8 +9,7 @@ import org.jspecify.annotations.Nullable;
  * @param fps frames for each second of the video
  * @param numFrames frames of the whole video
  */
-public record FrameSampling(
-        @Nullable Double fps, @Nullable Integer numFrames) {
+public record FrameSampling(@Nullable Double fps, @Nullable Integer numFrames) {
 
     public static final FrameSampling DEFAULT = new FrameSampling(null, null);
 

@@ -493,10 +493,22 @@ public final class WireCodec {
     private static void files(WireWriter out, PictureFiles content) {
         medium(out, content.medium());
         out.list(content.files(), out::bytes);
+        out.nullable(content.sampling().fps(), out::float64);
+        out.nullable(content.sampling().numFrames(), out::int32);
     }
 
     private static PictureFiles files(WireReader in) {
-        return new PictureFiles(medium(in), in.list("content.files", () -> in.bytes("content.files")));
+        return new PictureFiles(
+                medium(in), in.list("content.files", () -> in.bytes("content.files")), frameSampling(in));
+    }
+
+    private static FrameSampling frameSampling(WireReader in) {
+        Double fps = in.nullable("sampling.fps", () -> in.float64("sampling.fps"));
+        Integer numFrames = in.nullable("sampling.numFrames", () -> in.int32("sampling.numFrames"));
+        if (fps != null && numFrames != null) {
+            throw in.corrupt("sampling", "fps and numFrames exclude each other");
+        }
+        return new FrameSampling(fps, numFrames);
     }
 
     private static void subject(WireWriter out, PlanJob.Subject subject) {

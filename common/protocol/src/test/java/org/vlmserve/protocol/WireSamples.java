@@ -54,6 +54,16 @@ final class WireSamples {
                         KEY,
                         new PixelLimits(null, 1L << 40),
                         new PictureFiles(Medium.VIDEO, List.of(new byte[0], new byte[] {1, 2}))),
+                new ImageJob(
+                        ENVELOPE,
+                        KEY,
+                        PixelLimits.NONE,
+                        new PictureFiles(Medium.VIDEO, List.of(new byte[] {7}), new FrameSampling(0.5, null))),
+                new PlanJob(
+                        ENVELOPE,
+                        1,
+                        PixelLimits.NONE,
+                        new PictureFiles(Medium.VIDEO, List.of(new byte[] {7}), new FrameSampling(null, 8))),
                 new TileJob(
                         ENVELOPE,
                         KEY,

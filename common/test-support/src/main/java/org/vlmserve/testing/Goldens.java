@@ -187,6 +187,31 @@ public final class Goldens {
         return found;
     }
 
+    /**
+     * A wish for frames of a video, and which are taken; or, where the reference fails, the exception's name.
+     *
+     * @param total frames of the video
+     * @param sourceFps of the video
+     */
+    public record FrameWish(
+            int total,
+            double sourceFps,
+            @Nullable Double fps,
+            @Nullable Integer numFrames,
+            int minFrames,
+            int maxFrames,
+            int @Nullable [] indices,
+            @Nullable String error) {}
+
+    private record FrameWishes(List<FrameWish> results, List<FrameWish> errors) {}
+
+    public List<FrameWish> frameWishes() {
+        FrameWishes table = read("pixels/sample_frames.json", FrameWishes.class);
+        List<FrameWish> found = new ArrayList<>(table.results());
+        found.addAll(table.errors());
+        return found;
+    }
+
     public List<Normalizing> normalizings() {
         return read("pixels/normalize/normalize.json", Normalizings.class).cases();
     }

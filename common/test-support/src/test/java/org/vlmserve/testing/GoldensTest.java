@@ -120,6 +120,9 @@ class GoldensTest {
                 .anySatisfy(r -> assertThat(r.refused()).isTrue());
         assertThat(goldens.smartResizes())
                 .anySatisfy(r -> assertThat(r.resizedHeight()).isNotNull());
+        assertThat(goldens.frameWishes())
+                .hasSizeGreaterThan(500)
+                .allSatisfy(w -> assertThat(w.indices() == null).isNotEqualTo(w.error() == null));
         assertThat(goldens.normalizings())
                 .allSatisfy(n -> TensorAssert.assertThat(goldens.array("pixels/normalize/" + n.expected()))
                         .hasShape(256, 3));

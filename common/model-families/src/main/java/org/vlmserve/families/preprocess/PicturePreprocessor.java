@@ -2,6 +2,7 @@ package org.vlmserve.families.preprocess;
 
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import org.vlmserve.protocol.PictureLayout;
 import org.vlmserve.protocol.PictureSource;
 import org.vlmserve.protocol.PixelLimits;
@@ -13,17 +14,23 @@ import org.vlmserve.protocol.tensor.Tensor;
  */
 public interface PicturePreprocessor {
 
+    /** The choice of frames, or null for a family that takes pictures only: then no other method is asked about a video. */
+    default @Nullable FrameSampler frameSampler() {
+        return null;
+    }
+
     /**
-     * The layout of a picture of this size, without touching pixels.
+     * The layout of a picture or video of this size, without touching pixels.
      *
-     * @throws org.vlmserve.protocol.error.VlmException {@code PICTURE_ASPECT_RATIO}, {@code PIXEL_LIMITS_INVALID}
+     * @throws org.vlmserve.protocol.error.VlmException {@code PICTURE_ASPECT_RATIO}, {@code PICTURE_TOO_MANY_PIXELS},
+     *     {@code PIXEL_LIMITS_INVALID}, {@code VIDEO_TOO_LONG}
      */
     PictureLayout plan(PictureSource source, PixelLimits limits);
 
     /**
      * The pixels of each encoder run, one for each of {@link PictureLayout#grids()}.
      *
-     * @param frames one for a picture
+     * @param frames one for a picture; a video's in the order of time, all of one size
      * @param layout what {@link #plan} gave for them
      */
     List<Tile> tiles(List<RgbPicture> frames, PictureLayout layout);

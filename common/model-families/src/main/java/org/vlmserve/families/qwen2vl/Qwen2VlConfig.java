@@ -135,13 +135,17 @@ public record Qwen2VlConfig(
         }
         CheckpointJson tokenizerConfig = CheckpointJson.readIfPresent(tokenizerConfigJson);
         int imageTokenId = config.intValue("image_token_id", 151655);
+        int videoTokenId = config.intValue("video_token_id", 151656);
+        CheckpointJson tokens = CheckpointJson.read(tokenizerJson);
         return new Qwen2VlConfig(
                 vision,
                 text,
                 preprocessing(checkpoint, vision),
                 new Qwen2VlPrompt(
-                        imageToken(CheckpointJson.read(tokenizerJson), config, imageTokenId),
+                        addedToken(tokens, config, "image_token_id", imageTokenId),
                         imageTokenId,
+                        addedToken(tokens, config, "video_token_id", videoTokenId),
+                        videoTokenId,
                         vision.spatialMergeSize(),
                         tokenizerConfig != null && tokenizerConfig.booleanValue("add_prefix_space", false),
                         SpecialTokens.read(
@@ -280,33 +284,8 @@ public record Qwen2VlConfig(
 
     private static Qwen2VlPreprocessing preprocessing(Path checkpoint, Vision vision) {
         CheckpointJson images = PictureProcessor.read(checkpoint);
-        for (String step : List.of("do_resize", "do_rescale", "do_normalize", "do_convert_rgb")) {
-            if (!images.booleanValue(step, true)) {
-                throw images.unsupported(step, "true");
-            }
-        }
-        if (images.intValue("resample", 3) != 3) {
-            throw images.unsupported("resample", "3, bicubic");
-        }
-        CheckpointJson size = images.object("size");
-        // A size that is given replaces the class's size as a whole.
-        if (images.has("size")) {
-            if (!size.has("shortest_edge") && !images.has("min_pixels")) {
-                throw size.unreadable("shortest_edge", "the least number of pixels");
-            }
-            if (!size.has("longest_edge") && !images.has("max_pixels")) {
-                throw size.unreadable("longest_edge", "the largest number of pixels");
-            }
-        }
-        long minPixels = images.longValue("min_pixels", size.longValue("shortest_edge", 56 * 56));
-        long maxPixels = images.longValue("max_pixels", size.longValue("longest_edge", 28 * 28 * 1280));
-        if (minPixels < 1 || minPixels > maxPixels) {
-            throw images.unreadable(
-                    images.has("min_pixels") ? "min_pixels" : "size", "at least 1 pixel and at most " + maxPixels);
-        }
-        same(images, "patch_size", 14, vision.patchSize());
-        same(images, "merge_size", 2, vision.spatialMergeSize());
-        same(images, "temporal_patch_size", 2, vision.temporalPatchSize());
+        checkSteps(images, vision);
+        Bounds bounds = bounds(images, 56 * 56, 28 * 28 * 1280);
         List<Double> mean = images.doubles("image_mean", CLIP_MEAN);
         List<Double> std = images.doubles("image_std", CLIP_STD);
         if (mean.size() != 3) {
@@ -319,13 +298,104 @@ public record Qwen2VlConfig(
                 vision.patchSize(),
                 vision.spatialMergeSize(),
                 vision.temporalPatchSize(),
-                minPixels,
-                maxPixels,
+                bounds.min(),
+                bounds.max(),
                 images.doubleValue("rescale_factor", 1 / 255.0),
                 mean,
                 std,
                 vision.headDim(),
-                vision.ropeTheta());
+                vision.ropeTheta(),
+                video(videos(checkpoint), images, vision));
+    }
+
+    /**
+     * The settings of videos, where the reference takes them from, in its order: nested, in a file of their own, those of
+     * pictures. Without any of them the class's own hold.
+     */
+    private static @Nullable CheckpointJson videos(Path checkpoint) {
+        CheckpointJson processor = CheckpointJson.readIfPresent(checkpoint.resolve("processor_config.json"));
+        if (processor != null && processor.has("video_processor")) {
+            return processor.object("video_processor");
+        }
+        CheckpointJson own = CheckpointJson.readIfPresent(checkpoint.resolve("video_preprocessor_config.json"));
+        return own != null ? own : CheckpointJson.readIfPresent(checkpoint.resolve("preprocessor_config.json"));
+    }
+
+    private static Qwen2VlPreprocessing.Video video(
+            @Nullable CheckpointJson videos, CheckpointJson images, Vision vision) {
+        long min = 128 * 28 * 28;
+        long max = 768 * 28 * 28;
+        if (videos == null) {
+            return new Qwen2VlPreprocessing.Video(min, max, null, 4, 768, null, null);
+        }
+        checkSteps(videos, vision);
+        for (String key : List.of("image_mean", "image_std")) {
+            List<Double> absent = key.equals("image_mean") ? CLIP_MEAN : CLIP_STD;
+            if (!videos.doubles(key, absent).equals(images.doubles(key, absent))) {
+                throw videos.unsupported(key, "that of pictures");
+            }
+        }
+        if (videos.doubleValue("rescale_factor", 1 / 255.0) != images.doubleValue("rescale_factor", 1 / 255.0)) {
+            throw videos.unsupported("rescale_factor", "that of pictures");
+        }
+        Bounds bounds = bounds(videos, min, max);
+        Double fps = videos.optionalDouble("fps");
+        Integer numFrames = videos.optionalInt("num_frames");
+        if (fps != null && (fps <= 0 || numFrames != null)) {
+            throw videos.unreadable("fps", "a number above 0, and no num_frames beside it");
+        }
+        if (numFrames != null && numFrames < 1) {
+            throw videos.unreadable("num_frames", "at least 1");
+        }
+        return new Qwen2VlPreprocessing.Video(
+                bounds.min(),
+                bounds.max(),
+                videos.booleanValue("cap_pixels_per_frame", false)
+                        ? (Integer) videos.positiveInt("max_video_tokens", 128_000)
+                        : null,
+                videos.positiveInt("min_frames", 4),
+                videos.positiveInt("max_frames", 768),
+                fps,
+                numFrames);
+    }
+
+    /** What is done to pixels, and the numbers that the encoder has too. */
+    private static void checkSteps(CheckpointJson processor, Vision vision) {
+        for (String step : List.of("do_resize", "do_rescale", "do_normalize", "do_convert_rgb")) {
+            if (!processor.booleanValue(step, true)) {
+                throw processor.unsupported(step, "true");
+            }
+        }
+        if (processor.intValue("resample", 3) != 3) {
+            throw processor.unsupported("resample", "3, bicubic");
+        }
+        same(processor, "patch_size", 14, vision.patchSize());
+        same(processor, "merge_size", 2, vision.spatialMergeSize());
+        same(processor, "temporal_patch_size", 2, vision.temporalPatchSize());
+    }
+
+    /** In pixels. */
+    private record Bounds(long min, long max) {}
+
+    private static Bounds bounds(CheckpointJson processor, long absentMin, long absentMax) {
+        CheckpointJson size = processor.object("size");
+        // A size that is given replaces the class's size as a whole.
+        if (processor.has("size")) {
+            if (!size.has("shortest_edge") && !processor.has("min_pixels")) {
+                throw size.unreadable("shortest_edge", "the least number of pixels");
+            }
+            if (!size.has("longest_edge") && !processor.has("max_pixels")) {
+                throw size.unreadable("longest_edge", "the largest number of pixels");
+            }
+        }
+        long min = processor.longValue("min_pixels", size.longValue("shortest_edge", absentMin));
+        long max = processor.longValue("max_pixels", size.longValue("longest_edge", absentMax));
+        if (min < 1 || min > max) {
+            String key =
+                    processor.has("min_pixels") ? "min_pixels" : processor.has("max_pixels") ? "max_pixels" : "size";
+            throw processor.unreadable(key, "from 1 pixel or more up to no fewer, got " + min + " to " + max);
+        }
+        return new Bounds(min, max);
     }
 
     /** The picture processor and the encoder each have these numbers; a checkpoint in which they differ cannot work. */
@@ -335,12 +405,12 @@ public record Qwen2VlConfig(
         }
     }
 
-    private static String imageToken(CheckpointJson tokenizer, CheckpointJson config, int imageTokenId) {
+    private static String addedToken(CheckpointJson tokenizer, CheckpointJson config, String key, int id) {
         for (JsonNode token : tokenizer.node("added_tokens")) {
-            if (token.path("id").asInt(-1) == imageTokenId) {
+            if (token.path("id").asInt(-1) == id) {
                 return token.path("content").asString();
             }
         }
-        throw config.unreadable("image_token_id", "the id of one of the added tokens of tokenizer.json");
+        throw config.unreadable(key, "the id of one of the added tokens of tokenizer.json");
     }
 }

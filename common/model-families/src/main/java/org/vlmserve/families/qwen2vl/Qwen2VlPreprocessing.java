@@ -1,6 +1,7 @@
 package org.vlmserve.families.qwen2vl;
 
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.vlmserve.families.bundle.Bundle;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
@@ -21,6 +22,7 @@ import tools.jackson.databind.json.JsonMapper;
  * @param std [3], divided by
  * @param ropeHeadDim width of one of the encoder's attention heads
  * @param ropeTheta base of the encoder's rotary frequencies
+ * @param video what is different for videos
  */
 public record Qwen2VlPreprocessing(
         int patchSize,
@@ -32,7 +34,29 @@ public record Qwen2VlPreprocessing(
         List<Double> mean,
         List<Double> std,
         int ropeHeadDim,
-        double ropeTheta) {
+        double ropeTheta,
+        Video video) {
+
+    /**
+     * Bounds and the choice of frames of videos.
+     *
+     * @param minPixels least pixels of a frame after resizing
+     * @param maxPixels most pixels of a frame after resizing
+     * @param maxTokens a bound for the whole video, of which its frames take even shares, or null: the number of merged
+     *     patches of which nine tenths are given to it
+     * @param minFrames least frames that are taken of a file at some rate
+     * @param maxFrames most frames that are taken of a file at some rate
+     * @param fps frames a second where nobody asks, or null
+     * @param numFrames frames of a file where nobody asks, or null
+     */
+    public record Video(
+            long minPixels,
+            long maxPixels,
+            @Nullable Integer maxTokens,
+            int minFrames,
+            int maxFrames,
+            @Nullable Double fps,
+            @Nullable Integer numFrames) {}
 
     static Qwen2VlPreprocessing of(Bundle bundle) {
         return section(bundle, "preprocessing", bundle.manifest().preprocessing(), Qwen2VlPreprocessing.class);

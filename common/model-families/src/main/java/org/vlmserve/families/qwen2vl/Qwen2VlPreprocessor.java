@@ -3,14 +3,18 @@ package org.vlmserve.families.qwen2vl;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.vlmserve.families.preprocess.BicubicResizer;
 import org.vlmserve.families.preprocess.ChannelNormalizer;
+import org.vlmserve.families.preprocess.FrameSampler;
 import org.vlmserve.families.preprocess.PicturePreprocessor;
 import org.vlmserve.families.preprocess.RgbPicture;
 import org.vlmserve.families.preprocess.Tile;
+import org.vlmserve.protocol.Medium;
 import org.vlmserve.protocol.PictureLayout;
 import org.vlmserve.protocol.PictureSource;
 import org.vlmserve.protocol.PixelLimits;
@@ -20,13 +24,16 @@ import org.vlmserve.protocol.tensor.DType;
 import org.vlmserve.protocol.tensor.Tensor;
 
 /**
- * Naive dynamic resolution: a picture keeps its shape and takes as many patches as it needs between two bounds. Follows
- * {@code image_processing_pil_qwen2_vl.py} of transformers 5.18.
+ * Naive dynamic resolution: a picture keeps its shape and takes as many patches as it needs between two bounds; so does each
+ * frame of a video. A patch holds several frames, two as a rule, and the encoder attends within those only, so each such
+ * group of frames is a run of its own. Follows {@code image_processing_pil_qwen2_vl.py} and
+ * {@code video_processing_qwen2_vl.py} of transformers 5.18.
  *
  * <p>The encoder's inputs, with N patches in the order of 2×2 blocks (block rows, blocks, then rows and columns within):
  *
  * <ul>
- *   <li>{@code pixel_values} [N, channels · time · patch · patch], a still picture repeated in time
+ *   <li>{@code pixel_values} [N, channels · time · patch · patch], a still picture is repeated in time, and so is a
+ *       last frame that stands alone
  *   <li>{@code cos}, {@code sin} [N, headDim / 2], 2-D RoPE: the first half turns with the patch's row, the second with its
  *       column
  * </ul>
@@ -34,6 +41,9 @@ import org.vlmserve.protocol.tensor.Tensor;
 public final class Qwen2VlPreprocessor implements PicturePreprocessor {
 
     private static final int LARGEST_ASPECT_RATIO = 200;
+
+    /** Far beyond any context; keeps the list of grids small. */
+    private static final int MOST_FRAMES = 1 << 16;
 
     private final Qwen2VlPreprocessing numbers;
     private final ChannelNormalizer normalizer;
@@ -44,30 +54,61 @@ public final class Qwen2VlPreprocessor implements PicturePreprocessor {
     }
 
     @Override
+    public FrameSampler frameSampler() {
+        return new Qwen2VlFrameSampler(numbers.video(), numbers.temporalPatchSize());
+    }
+
+    @Override
     public PictureLayout plan(PictureSource source, PixelLimits limits) {
-        long min = bound("min_pixels", limits.minPixels(), numbers.minPixels());
-        long max = bound("max_pixels", limits.maxPixels(), numbers.maxPixels());
+        boolean video = source.medium() == Medium.VIDEO;
+        long ownMin = video ? numbers.video().minPixels() : numbers.minPixels();
+        long ownMax = video ? numbers.video().maxPixels() : numbers.maxPixels();
+        long min = bound("min_pixels", limits.minPixels(), ownMin);
+        long max = bound("max_pixels", limits.maxPixels(), ownMax);
         if (min > max) {
             throw new VlmException(
                     ErrorCode.PIXEL_LIMITS_INVALID,
-                    "min_pixels " + min + " is above max_pixels " + max + "; the model's own limits are "
-                            + numbers.minPixels() + " and " + numbers.maxPixels(),
+                    "min_pixels " + min + " is above max_pixels " + max + "; the model's own limits are " + ownMin
+                            + " and " + ownMax,
                     limits.minPixels() != null ? "min_pixels" : "max_pixels",
                     null);
         }
-        Size size = smartResize(source.height(), source.width(), numbers.factor(), min, max);
+        if (source.frames() > MOST_FRAMES) {
+            throw new VlmException(
+                    ErrorCode.VIDEO_TOO_LONG,
+                    "the video has " + source.frames() + " frames; at most " + MOST_FRAMES + " can be laid out");
+        }
+        long most = video ? share(source.frames(), min, max) : max;
+        Size size = smartResize(source.height(), source.width(), numbers.factor(), min, most);
         int rows = size.height() / numbers.patchSize();
         int columns = size.width() / numbers.patchSize();
-        int patches = rows * columns;
-        int tokens = patches / (numbers.mergeSize() * numbers.mergeSize());
+        int runs = Math.ceilDiv(source.frames(), numbers.temporalPatchSize());
+        long patches = (long) runs * rows * columns;
+        if (patches > Integer.MAX_VALUE) {
+            throw new VlmException(
+                    ErrorCode.PICTURE_TOO_MANY_PIXELS,
+                    "the video's " + source.frames() + " frames would be resized to " + size.width() + "×"
+                            + size.height() + " pixels each, " + patches + " patches; lower max_pixels");
+        }
+        int tokens = (int) (patches / (numbers.mergeSize() * numbers.mergeSize()));
         return new PictureLayout(
                 source,
                 size.width(),
                 size.height(),
-                List.of(new PictureLayout.Grid(1, rows, columns)),
-                patches,
+                Collections.nCopies(runs, new PictureLayout.Grid(1, rows, columns)),
+                (int) patches,
                 tokens,
                 tokens);
+    }
+
+    /** The most pixels of a frame where a bound for the whole video is shared out. */
+    private long share(int frames, long min, long max) {
+        Integer tokens = numbers.video().maxTokens();
+        if (tokens == null) {
+            return max;
+        }
+        long whole = (long) ((double) tokens * numbers.factor() * numbers.factor() * 0.9);
+        return Math.max(Math.min(max, whole * numbers.temporalPatchSize() / frames), (long) (min * 1.05));
     }
 
     private static long bound(String name, @Nullable Long given, long own) {
@@ -119,13 +160,31 @@ public final class Qwen2VlPreprocessor implements PicturePreprocessor {
 
     @Override
     public List<Tile> tiles(List<RgbPicture> frames, PictureLayout layout) {
-        RgbPicture picture = frames.getFirst();
         PictureSource source = layout.source();
-        if (picture.width() != source.width() || picture.height() != source.height()) {
-            throw new IllegalArgumentException("the picture is " + picture.width() + "×" + picture.height()
-                    + ", its layout was made for " + source.width() + "×" + source.height());
+        if (frames.size() != source.frames()) {
+            throw new IllegalArgumentException(frames.size() + " frames, their layout was made for " + source.frames());
         }
-        return List.of(Tile.of(BicubicResizer.resize(picture, layout.resizedWidth(), layout.resizedHeight())));
+        List<RgbPicture> resized = new ArrayList<>(frames.size());
+        for (RgbPicture frame : frames) {
+            if (frame.width() != source.width() || frame.height() != source.height()) {
+                throw new IllegalArgumentException("the picture is " + frame.width() + "×" + frame.height()
+                        + ", its layout was made for " + source.width() + "×" + source.height());
+            }
+            resized.add(BicubicResizer.resize(frame, layout.resizedWidth(), layout.resizedHeight()));
+        }
+        if (source.medium() == Medium.PICTURE) {
+            return List.of(Tile.of(resized.getFirst()));
+        }
+        int time = numbers.temporalPatchSize();
+        List<Tile> tiles = new ArrayList<>(layout.grids().size());
+        for (int first = 0; first < resized.size(); first += time) {
+            List<RgbPicture> run = new ArrayList<>(resized.subList(first, Math.min(first + time, resized.size())));
+            while (run.size() < time) {
+                run.add(resized.getLast());
+            }
+            tiles.add(new Tile(run));
+        }
+        return tiles;
     }
 
     @Override
@@ -135,7 +194,7 @@ public final class Qwen2VlPreprocessor implements PicturePreprocessor {
         ByteBuffer sin = floats(grid.patches(), half);
         rotations(grid, cos.asFloatBuffer(), sin.asFloatBuffer());
         return Map.of(
-                "pixel_values", patches(tile.picture(), grid),
+                "pixel_values", patches(tile.frames(), grid),
                 "cos", new Tensor(DType.F32, new int[] {grid.patches(), half}, cos),
                 "sin", new Tensor(DType.F32, new int[] {grid.patches(), half}, sin));
     }
@@ -145,13 +204,13 @@ public final class Qwen2VlPreprocessor implements PicturePreprocessor {
                 .order(ByteOrder.LITTLE_ENDIAN);
     }
 
-    private Tensor patches(RgbPicture picture, PictureLayout.Grid grid) {
+    /** @param frames those of a patch, or one that is repeated to fill it */
+    private Tensor patches(List<RgbPicture> frames, PictureLayout.Grid grid) {
         int side = numbers.patchSize();
         int merge = numbers.mergeSize();
-        int stride = picture.width() * 3;
+        int stride = frames.getFirst().width() * 3;
         int plane = side * side;
         int time = numbers.temporalPatchSize();
-        byte[] pixels = picture.pixels();
         float[] patch = new float[numbers.patchWidth()];
         ByteBuffer bytes = floats(grid.patches(), patch.length);
         FloatBuffer out = bytes.asFloatBuffer();
@@ -163,15 +222,18 @@ public final class Qwen2VlPreprocessor implements PicturePreprocessor {
                         for (int channel = 0; channel < 3; channel++) {
                             float[] table = normalizer.table(channel);
                             int o = channel * time * plane;
-                            for (int row = 0; row < side; row++) {
-                                int i = corner + row * stride + channel;
-                                for (int column = 0; column < side; column++, i += 3) {
-                                    patch[o++] = table[pixels[i] & 0xff];
+                            for (RgbPicture frame : frames) {
+                                byte[] pixels = frame.pixels();
+                                for (int row = 0; row < side; row++) {
+                                    int i = corner + row * stride + channel;
+                                    for (int column = 0; column < side; column++, i += 3) {
+                                        patch[o++] = table[pixels[i] & 0xff];
+                                    }
                                 }
                             }
-                            for (int frame = 1; frame < time; frame++) {
+                            for (int repeat = frames.size(); repeat < time; repeat++) {
                                 System.arraycopy(
-                                        patch, channel * time * plane, patch, (channel * time + frame) * plane, plane);
+                                        patch, channel * time * plane, patch, (channel * time + repeat) * plane, plane);
                             }
                         }
                         out.put(patch);

@@ -8,12 +8,20 @@ import org.vlmserve.families.bundle.Bundle;
  *
  * @param imageToken the placeholder that the chat template writes for a picture
  * @param imageTokenId its id
+ * @param videoToken the placeholder that the chat template writes for a video
+ * @param videoTokenId its id
  * @param mergeSize side of the square of patches that becomes one token
  * @param addPrefixSpace whether the tokenizer puts a space before the first word
  * @param specialTokens what the chat template knows of the tokenizer, such as {@code eos_token}
  */
 public record Qwen2VlPrompt(
-        String imageToken, int imageTokenId, int mergeSize, boolean addPrefixSpace, Map<String, String> specialTokens) {
+        String imageToken,
+        int imageTokenId,
+        String videoToken,
+        int videoTokenId,
+        int mergeSize,
+        boolean addPrefixSpace,
+        Map<String, String> specialTokens) {
 
     static Qwen2VlPrompt of(Bundle bundle) {
         return Qwen2VlPreprocessing.section(bundle, "prompt", bundle.manifest().prompt(), Qwen2VlPrompt.class);

@@ -112,6 +112,14 @@ class Qwen2VlConfigTest {
                 "config.json | vision_config/num_heads | 3 | CHECKPOINT_UNREADABLE",
                 "config.json | vision_config/hidden_size | 65 | CHECKPOINT_UNREADABLE",
                 "config.json | image_token_id | 3 | CHECKPOINT_UNREADABLE",
+                "config.json | video_token_id | 3 | CHECKPOINT_UNREADABLE",
+                "video_preprocessor_config.json | temporal_patch_size | 1 | CHECKPOINT_UNREADABLE",
+                "video_preprocessor_config.json | do_normalize | false | CHECKPOINT_UNSUPPORTED",
+                "video_preprocessor_config.json | image_mean | [0, 0, 0] | CHECKPOINT_UNSUPPORTED",
+                "video_preprocessor_config.json | rescale_factor | 1 | CHECKPOINT_UNSUPPORTED",
+                "video_preprocessor_config.json | max_pixels | 1 | CHECKPOINT_UNREADABLE",
+                "video_preprocessor_config.json | fps | 0 | CHECKPOINT_UNREADABLE",
+                "video_preprocessor_config.json | max_frames | 0 | CHECKPOINT_UNREADABLE",
                 "preprocessor_config.json | patch_size | 16 | CHECKPOINT_UNREADABLE",
                 "preprocessor_config.json | do_resize | false | CHECKPOINT_UNSUPPORTED",
                 "preprocessor_config.json | resample | 2 | CHECKPOINT_UNSUPPORTED",
@@ -178,6 +186,24 @@ class Qwen2VlConfigTest {
                 "{\"image_processor\": {\"min_pixels\": 784, \"max_pixels\": 1568}}");
         assertThat(Qwen2VlConfig.read(checkpoint, null).preprocessing().maxPixels())
                 .isEqualTo(1568);
+    }
+
+    @Test
+    void aVideosSettingsAreNestedOrInAFileOfTheirOwnOrThoseOfPictures() throws IOException {
+        assertThat(Qwen2VlConfig.read(golden("half-merged"), null)
+                        .preprocessing()
+                        .video())
+                .isEqualTo(new Qwen2VlPreprocessing.Video(512, 6400, 40, 4, 768, null, null));
+        assertThat(Qwen2VlConfig.read(golden("nested-untied"), null)
+                        .preprocessing()
+                        .video())
+                .isEqualTo(new Qwen2VlPreprocessing.Video(1568, 9408, null, 4, 12, 2.0, null));
+        assertThat(Qwen2VlConfig.read(golden("flat-tied"), null).preprocessing().video())
+                .isEqualTo(new Qwen2VlPreprocessing.Video(1568, 9408, null, 4, 768, null, null));
+        copy("half-merged");
+        change("processor_config.json", "video_processor", JSON.missingNode());
+        assertThat(Qwen2VlConfig.read(checkpoint, null).preprocessing().video())
+                .isEqualTo(new Qwen2VlPreprocessing.Video(100_352, 602_112, null, 4, 768, null, null));
     }
 
     @Test

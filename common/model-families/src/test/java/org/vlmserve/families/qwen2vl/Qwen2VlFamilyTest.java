@@ -16,6 +16,7 @@ import org.vlmserve.families.FamilyRegistry;
 import org.vlmserve.families.ModelFamily;
 import org.vlmserve.families.bundle.BundleManifest;
 import org.vlmserve.families.preprocess.RgbPicture;
+import org.vlmserve.protocol.Medium;
 import org.vlmserve.protocol.PictureLayout;
 import org.vlmserve.protocol.PictureSource;
 import org.vlmserve.protocol.PixelLimits;
@@ -60,13 +61,23 @@ class Qwen2VlFamilyTest extends FamilyContractTest {
     }
 
     @Override
-    protected String placeholder() {
-        return "<|image_pad|>";
+    protected List<String> placeholders() {
+        return List.of("<|image_pad|>", "<|video_pad|>");
     }
 
     private static Qwen2VlPreprocessor preprocessor(long minPixels, long maxPixels) {
         return new Qwen2VlPreprocessor(new Qwen2VlPreprocessing(
-                14, 2, 2, minPixels, maxPixels, 1 / 255.0, List.of(0.5, 0.5, 0.5), List.of(0.5, 0.5, 0.5), 8, 10_000));
+                14,
+                2,
+                2,
+                minPixels,
+                maxPixels,
+                1 / 255.0,
+                List.of(0.5, 0.5, 0.5),
+                List.of(0.5, 0.5, 0.5),
+                8,
+                10_000,
+                new Qwen2VlPreprocessing.Video(1568, 9408, null, 4, 768, null, null)));
     }
 
     static List<Goldens.SmartResize> smartResizes() {
@@ -97,6 +108,47 @@ class Qwen2VlFamilyTest extends FamilyContractTest {
                 preprocessor(3136, 12_845_056).plan(PictureSource.still(width, height), PixelLimits.NONE);
         assertThat(layout.tokens()).isEqualTo(tokens);
         assertThat(layout.featureRows()).isEqualTo(tokens * 4);
+    }
+
+    /** With the Hub's limits for pictures and the class's own for videos: the table of docs/families.md. */
+    @ParameterizedTest
+    @CsvSource({
+        "224, 224, 224, 224, 64, 336, 336, 576",
+        "336, 336, 336, 336, 144, 336, 336, 576",
+        "448, 280, 448, 280, 160, 448, 280, 640",
+        "448, 448, 448, 448, 256, 448, 448, 1024",
+        "672, 672, 672, 672, 576, 672, 672, 2304",
+        "1000, 200, 1008, 196, 252, 1008, 196, 1008",
+        "1920, 1080, 1932, 1092, 2691, 1008, 560, 2880",
+        "3000, 4000, 2996, 4004, 15301, 672, 896, 3072",
+    })
+    void theTableOfTheDocument(
+            int width,
+            int height,
+            int resizedWidth,
+            int resizedHeight,
+            int tokens,
+            int frameWidth,
+            int frameHeight,
+            int videoTokens) {
+        Qwen2VlPreprocessor preprocessor = new Qwen2VlPreprocessor(new Qwen2VlPreprocessing(
+                14,
+                2,
+                2,
+                3136,
+                12_845_056,
+                1 / 255.0,
+                List.of(0.5, 0.5, 0.5),
+                List.of(0.5, 0.5, 0.5),
+                8,
+                10_000,
+                new Qwen2VlPreprocessing.Video(100_352, 602_112, null, 4, 768, null, null)));
+        PictureLayout picture = preprocessor.plan(PictureSource.still(width, height), PixelLimits.NONE);
+        assertThat(List.of(picture.resizedWidth(), picture.resizedHeight(), picture.tokens()))
+                .containsExactly(resizedWidth, resizedHeight, tokens);
+        PictureLayout video = preprocessor.plan(new PictureSource(Medium.VIDEO, 8, width, height), PixelLimits.NONE);
+        assertThat(List.of(video.resizedWidth(), video.resizedHeight(), video.tokens()))
+                .containsExactly(frameWidth, frameHeight, videoTokens);
     }
 
     @Test
@@ -143,6 +195,23 @@ class Qwen2VlFamilyTest extends FamilyContractTest {
         float[] expected = {(float) Math.sin(1), (float) Math.sin(0.01f), (float) Math.sin(2), (float) Math.sin(0.02f)};
         assertThat(sin.rows(6, 7).toFloats()).containsExactly(expected);
         assertThat(cos.rows(0, 1).toFloats()).containsExactly(1, 1, 1, 1);
+    }
+
+    @Test
+    void aVideoTakesARunForEachPairOfItsFrames() {
+        Qwen2VlPreprocessor preprocessor = preprocessor(3136, 12544);
+        for (int frames = 1; frames < 6; frames++) {
+            PictureLayout layout = preprocessor.plan(new PictureSource(Medium.VIDEO, frames, 84, 56), PixelLimits.NONE);
+            assertThat(layout.grids()).hasSize((frames + 1) / 2).containsOnly(new PictureLayout.Grid(1, 4, 6));
+            assertThat(layout.tokens()).isEqualTo((frames + 1) / 2 * 6);
+        }
+        expect(
+                ErrorCode.VIDEO_TOO_LONG,
+                () -> preprocessor.plan(new PictureSource(Medium.VIDEO, Integer.MAX_VALUE, 84, 56), PixelLimits.NONE));
+        expect(
+                ErrorCode.PICTURE_TOO_MANY_PIXELS,
+                () -> preprocessor.plan(
+                        new PictureSource(Medium.VIDEO, 60_000, 4000, 4000), new PixelLimits(null, 1L << 40)));
     }
 
     @Test
