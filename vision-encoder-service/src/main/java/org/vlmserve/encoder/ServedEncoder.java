@@ -5,7 +5,6 @@ import java.time.Duration;
 import java.util.List;
 import org.vlmserve.families.FamilyRegistry;
 import org.vlmserve.families.bundle.Bundle;
-import org.vlmserve.families.preprocess.PictureDecoder;
 import org.vlmserve.messaging.JobQueue;
 import org.vlmserve.messaging.Road;
 import org.vlmserve.onnx.EngineOptions;
@@ -42,8 +41,7 @@ final class ServedEncoder implements ServedStage {
         OnnxModel graph = OnnxModel.load(bundle.encoderGraph(), engine);
         VisionEncoderStage stage = new VisionEncoderStage(
                 ref,
-                file -> PictureDecoder.decode(file, settings.maxSourcePixels()),
-                settings.maxSourcePixels(),
+                FrameReader.of(settings),
                 families.familyOf(bundle).preprocessor(bundle),
                 graph::run,
                 bundle.manifest(),

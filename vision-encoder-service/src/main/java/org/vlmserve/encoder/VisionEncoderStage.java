@@ -4,10 +4,10 @@ import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Timer;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Function;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 import org.vlmserve.families.bundle.BundleManifest;
@@ -39,8 +39,7 @@ public final class VisionEncoderStage {
     private static final int WARM_UP_SIDE = 56;
 
     private final ModelRef ref;
-    private final Function<byte[], RgbPicture> reader;
-    private final long maxSourcePixels;
+    private final FrameReader reader;
     private final PicturePreprocessor preprocessor;
     private final UnaryOperator<Map<String, Tensor>> graph;
     private final int width;
@@ -50,22 +49,19 @@ public final class VisionEncoderStage {
     private final Counter patches;
 
     /**
-     * @param reader decodes a picture file, refusing those that are no pictures or have too many pixels
-     * @param maxSourcePixels how many are too many, for a plan of a size alone
+     * @param reader decodes pictures and videos
      * @param graph runs the encoder graph once: inputs as {@link PicturePreprocessor#encoderInputs} gives them, output
      *     {@code features} [N, E]
      */
     public VisionEncoderStage(
             ModelRef ref,
-            Function<byte[], RgbPicture> reader,
-            long maxSourcePixels,
+            FrameReader reader,
             PicturePreprocessor preprocessor,
             UnaryOperator<Map<String, Tensor>> graph,
             BundleManifest manifest,
             MeterRegistry meters) {
         this.ref = ref;
         this.reader = reader;
-        this.maxSourcePixels = maxSourcePixels;
         this.preprocessor = preprocessor;
         this.graph = graph;
         width = manifest.encoder().featureWidth();
@@ -107,35 +103,18 @@ public final class VisionEncoderStage {
     public PictureLayout plan(PlanJob job) {
         PictureSource source = switch (job.subject()) {
             case PictureSource given -> given;
-            case PictureFiles content -> source(content.medium(), read(content));
+            case PictureFiles content ->
+                source(content.medium(), reader.read(content, preprocessor.frameSampler(), () -> checkDeadline(job)));
         };
-        checkSize(source);
+        reader.check(source, preprocessor.frameSampler());
         return preprocessor.plan(source, job.limits());
     }
 
-    /** Of the files' decoders, whom a size alone does not pass. */
-    private void checkSize(PictureSource source) {
-        long pixels = (long) source.width() * source.height();
-        if (source.width() < 1 || source.height() < 1 || source.frames() < 1) {
-            throw new VlmException(
-                    ErrorCode.INVALID_REQUEST,
-                    "the picture is " + source.width() + "×" + source.height() + " in " + source.frames()
-                            + " frames, expected at least 1 of each");
+    /** A plan cannot be cancelled, but a long video must not hold others up for longer than its caller waits. */
+    private static void checkDeadline(PlanJob job) {
+        if (Instant.now().isAfter(job.envelope().deadline())) {
+            throw new VlmException(ErrorCode.DEADLINE_EXCEEDED, "the plan was not complete at its deadline");
         }
-        if (pixels > maxSourcePixels) {
-            throw new VlmException(
-                    ErrorCode.PICTURE_TOO_MANY_PIXELS,
-                    "the picture is " + source.width() + "×" + source.height() + ", " + pixels + " pixels; at most "
-                            + maxSourcePixels + " are accepted, send it smaller");
-        }
-    }
-
-    /** The frames of a picture or video: one of a picture. */
-    private List<RgbPicture> read(PictureFiles content) {
-        if (content.medium() == Medium.VIDEO) {
-            throw new VlmException(ErrorCode.PICTURE_TYPE_UNSUPPORTED, "videos are not decoded; send pictures");
-        }
-        return content.files().stream().map(reader).toList();
     }
 
     private static PictureSource source(Medium medium, List<RgbPicture> frames) {
@@ -152,7 +131,7 @@ public final class VisionEncoderStage {
     public void encode(ImageJob job, Duration waited, EncoderOutput output) {
         output.checkpoint();
         long begin = System.nanoTime();
-        List<RgbPicture> frames = read(job.content());
+        List<RgbPicture> frames = reader.read(job.content(), preprocessor.frameSampler(), output::checkpoint);
         PictureLayout layout = preprocessor.plan(source(job.content().medium(), frames), job.limits());
         output.layout(layout);
         List<Tile> tiles = preprocessor.tiles(frames, layout);

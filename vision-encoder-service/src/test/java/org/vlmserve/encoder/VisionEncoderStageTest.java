@@ -11,6 +11,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
+import org.vlmserve.encoder.video.VideoDecoder;
+import org.vlmserve.encoder.video.VideoLimits;
 import org.vlmserve.families.bundle.BundleManifest;
 import org.vlmserve.families.preprocess.PicturePreprocessor;
 import org.vlmserve.families.preprocess.RgbPicture;
@@ -111,8 +113,13 @@ class VisionEncoderStageTest {
     private VisionEncoderStage stage(UnaryOperator<Map<String, Tensor>> graph) {
         return new VisionEncoderStage(
                 MODEL,
-                content -> new RgbPicture(content[0], content[1] * 8, new byte[3 * content[0] * content[1] * 8]),
-                MAX_PIXELS,
+                new FrameReader(
+                        content ->
+                                new RgbPicture(content[0], content[1] * 8, new byte[3 * content[0] * content[1] * 8]),
+                        new VideoDecoder(new VideoLimits(100, MAX_PIXELS, MAX_PIXELS)),
+                        MAX_PIXELS,
+                        8,
+                        2),
                 preprocessor,
                 graph,
                 manifest(),

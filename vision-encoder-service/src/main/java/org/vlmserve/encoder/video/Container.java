@@ -110,7 +110,8 @@ final class Container implements AutoCloseable {
      * @return null at the end
      * @throws org.vlmserve.protocol.error.VlmException {@code PICTURE_UNREADABLE} for a file that breaks off
      */
-    @Nullable AVPacket next() {
+    @Nullable
+    AVPacket next() {
         while (true) {
             av_packet_unref(packet);
             int read = av_read_frame(format, packet);

@@ -58,9 +58,25 @@ public final class VideoDecoder {
             AV_CODEC_ID_VP9, "vp9",
             AV_CODEC_ID_AV1, "libaom-av1");
 
-    static {
-        // FFmpeg's own lines would bypass the service's log, and they quote the file.
-        av_log_set_level(AV_LOG_QUIET);
+    /** FFmpeg's libraries, which are unpacked and loaded with the first video. */
+    static final class Libraries {
+
+        /** JavaCPP holds what the whole process has in memory, models too, against a multiple of the heap's limit. */
+        private static final String MEMORY_LIMIT = "org.bytedeco.javacpp.maxPhysicalBytes";
+
+        static {
+            if (System.getProperty(MEMORY_LIMIT) == null) {
+                System.setProperty(MEMORY_LIMIT, "0");
+            }
+            // FFmpeg's own lines would bypass the service's log, and they quote the file.
+            av_log_set_level(AV_LOG_QUIET);
+        }
+
+        private Libraries() {}
+
+        static void require() {
+            // The work is done by the time that a static method is called.
+        }
     }
 
     private final VideoLimits limits;
@@ -97,6 +113,16 @@ public final class VideoDecoder {
         String demuxer = demuxer(file);
         if (demuxer == null) {
             throw Unreadable.unsupported("has " + file.length + " bytes that begin like no MP4 and no WebM");
+        }
+        try {
+            Libraries.require();
+        } catch (LinkageError e) {
+            throw new VlmException(
+                    ErrorCode.INTERNAL,
+                    "FFmpeg's libraries do not load on this platform, "
+                            + System.getProperty("os.name") + " " + System.getProperty("os.arch")
+                            + "; videos cannot be decoded here",
+                    e);
         }
         VideoStream stream = survey(file, demuxer, checkpoint);
         int[] wanted = choice.apply(stream);
@@ -188,8 +214,8 @@ public final class VideoDecoder {
         if ((long) width * height > limits.maxFramePixels()) {
             throw new VlmException(
                     ErrorCode.PICTURE_TOO_MANY_PIXELS,
-                    "the video is " + width + "×" + height + ", " + (long) width * height
-                            + " pixels a frame; at most " + limits.maxFramePixels() + " are accepted, send it smaller");
+                    "the video is " + width + "×" + height + ", " + (long) width * height + " pixels a frame; at most "
+                            + limits.maxFramePixels() + " are accepted, send it smaller");
         }
     }
 

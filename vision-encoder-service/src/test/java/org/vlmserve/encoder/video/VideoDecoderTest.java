@@ -13,6 +13,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
 import java.util.stream.IntStream;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
+import org.bytedeco.javacpp.Pointer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -125,6 +126,13 @@ class VideoDecoderTest {
         }
     }
 
+    /** Otherwise decoding would fail where a process holds a model that is larger than its heap. */
+    @Test
+    void theMemoryOfTheWholeProcessIsNotHeldAgainstADecoder() {
+        decode(VideoWriter.mp4(10).write(VideoWriter.colours(2, 64, 64)), ALL);
+        assertThat(Pointer.maxPhysicalBytes()).isZero();
+    }
+
     @Test
     void whatIsNoVideoIsRefused() {
         assertThat(VideoDecoder.recognises("a text".getBytes(StandardCharsets.UTF_8)))
@@ -165,9 +173,7 @@ class VideoDecoderTest {
     @Test
     void aDamagedFileEndsInFramesOrInATypedError() {
         for (VideoWriter writer : List.of(
-                VideoWriter.mp4(10),
-                VideoWriter.of("webm", "libvpx-vp9", 10),
-                VideoWriter.of("webm", "libvpx", 10))) {
+                VideoWriter.mp4(10), VideoWriter.of("webm", "libvpx-vp9", 10), VideoWriter.of("webm", "libvpx", 10))) {
             byte[] file = writer.write(VideoWriter.colours(12, 96, 64));
             Random random = new Random(5);
             for (int round = 0; round < 60; round++) {

@@ -42,6 +42,7 @@ import java.nio.ByteOrder;
 import java.nio.IntBuffer;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.bytedeco.ffmpeg.avcodec.AVCodec;
 import org.bytedeco.ffmpeg.avcodec.AVCodecContext;
 import org.bytedeco.ffmpeg.avcodec.AVPacket;
@@ -57,11 +58,17 @@ import org.bytedeco.ffmpeg.swscale.SwsContext;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.javacpp.IntPointer;
+import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.PointerPointer;
 import org.jspecify.annotations.Nullable;
 import org.vlmserve.families.preprocess.RgbPicture;
 
 /** Writes small video files for tests, in memory. */
 public final class VideoWriter {
+
+    static {
+        VideoDecoder.Libraries.require();
+    }
 
     private final String muxer;
     private final String encoder;
@@ -99,7 +106,7 @@ public final class VideoWriter {
 
     /** As many frames of one colour each, all different: those of {@link #colour}. */
     public static List<RgbPicture> colours(int count, int width, int height) {
-        return java.util.stream.IntStream.range(0, count)
+        return IntStream.range(0, count)
                 .mapToObj(index -> {
                     byte[] pixels = new byte[width * height * 3];
                     int[] colour = colour(index);
@@ -156,8 +163,7 @@ public final class VideoWriter {
             check(av_frame_make_writable(frame));
             try (BytePointer rgb = new BytePointer(picture.pixels());
                     IntPointer stride = new IntPointer(picture.width() * 3, 0, 0, 0);
-                    org.bytedeco.javacpp.PointerPointer<BytePointer> planes =
-                            new org.bytedeco.javacpp.PointerPointer<>(rgb, null, null, null)) {
+                    PointerPointer<BytePointer> planes = new PointerPointer<>(rgb, null, null, null)) {
                 sws_scale(scaler, planes, stride, 0, picture.height(), frame.data(), frame.linesize());
             }
             frame.pts(i);
@@ -178,8 +184,10 @@ public final class VideoWriter {
         AVCodecContext context = avcodec_alloc_context3(codec);
         context.sample_fmt(AV_SAMPLE_FMT_FLTP);
         context.sample_rate(8000);
-        context.ch_layout(
-                new AVChannelLayout().order(AV_CHANNEL_ORDER_NATIVE).nb_channels(1).u_mask(4));
+        context.ch_layout(new AVChannelLayout()
+                .order(AV_CHANNEL_ORDER_NATIVE)
+                .nb_channels(1)
+                .u_mask(4));
         context.time_base(rational(1, 8000));
         context.flags(context.flags() | AV_CODEC_FLAG_GLOBAL_HEADER);
         check(avcodec_open2(context, codec, (AVDictionary) null));
@@ -234,7 +242,8 @@ public final class VideoWriter {
             if (matrix != null) {
                 AVPacketSideData side = new AVPacketSideData(null);
                 IntPointer count = new IntPointer(1).put(0);
-                BytePointer data = av_packet_side_data_new(side, count, AV_PKT_DATA_DISPLAYMATRIX, 36, 0).data();
+                BytePointer data = av_packet_side_data_new(side, count, AV_PKT_DATA_DISPLAYMATRIX, 36, 0)
+                        .data();
                 IntBuffer numbers = data.capacity(36)
                         .asByteBuffer()
                         .order(ByteOrder.nativeOrder())
@@ -266,7 +275,7 @@ public final class VideoWriter {
 
         byte[] finish() {
             check(av_write_trailer(format));
-            BytePointer bytes = new BytePointer((org.bytedeco.javacpp.Pointer) null);
+            BytePointer bytes = new BytePointer((Pointer) null);
             int size = avio_close_dyn_buf(io, bytes);
             byte[] file = new byte[size];
             bytes.get(file);

@@ -1,0 +1,154 @@
+package org.vlmserve.encoder;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+import org.vlmserve.encoder.video.VideoDecoder;
+import org.vlmserve.encoder.video.VideoLimits;
+import org.vlmserve.families.preprocess.FrameSampler;
+import org.vlmserve.families.preprocess.PictureDecoder;
+import org.vlmserve.families.preprocess.RgbPicture;
+import org.vlmserve.protocol.FrameSampling;
+import org.vlmserve.protocol.Medium;
+import org.vlmserve.protocol.PictureFiles;
+import org.vlmserve.protocol.PictureSource;
+import org.vlmserve.protocol.error.ErrorCode;
+import org.vlmserve.protocol.error.VlmException;
+
+/**
+ * From the files of a picture or video to frames: a picture's one, those that are taken of a video's file, or all of a
+ * video that came as a list of frames. Thread-safe.
+ */
+public final class FrameReader {
+
+    private final Function<byte[], RgbPicture> pictures;
+    private final VideoDecoder videos;
+    private final long maxPixels;
+    private final int maxFrames;
+    private final FrameSampling otherwise;
+
+    /**
+     * @param pictures decodes a picture file, refusing those that are no pictures or have too many pixels
+     * @param maxPixels the most of a picture, and of all of a video's frames together
+     * @param maxFrames the most of a video
+     * @param fps frames a second that are taken of a video's file where nobody else says anything
+     */
+    public FrameReader(
+            Function<byte[], RgbPicture> pictures, VideoDecoder videos, long maxPixels, int maxFrames, double fps) {
+        this.pictures = pictures;
+        this.videos = videos;
+        this.maxPixels = maxPixels;
+        this.maxFrames = maxFrames;
+        this.otherwise = new FrameSampling(fps, null);
+    }
+
+    /** What a service reads with. */
+    public static FrameReader of(EncoderSettings settings) {
+        long maxPixels = settings.maxSourcePixels();
+        EncoderSettings.Video video = settings.video();
+        return new FrameReader(
+                file -> PictureDecoder.decode(file, maxPixels),
+                new VideoDecoder(new VideoLimits(video.maxSourceFrames(), video.maxFramePixels(), maxPixels)),
+                maxPixels,
+                video.maxFrames(),
+                video.fps());
+    }
+
+    /**
+     * @param sampler the family's choice of frames, or null for one that takes pictures only
+     * @param checkpoint asked again and again while a video is decoded; throws when nobody waits any more
+     * @return at least one frame, all of one size
+     * @throws VlmException {@code PICTURE_UNREADABLE} and the like for the caller's mistakes, {@code MEDIUM_UNSUPPORTED}
+     */
+    List<RgbPicture> read(PictureFiles content, @Nullable FrameSampler sampler, Runnable checkpoint) {
+        List<byte[]> files = content.files();
+        if (content.medium() == Medium.PICTURE) {
+            return List.of(pictures.apply(files.getFirst()));
+        }
+        FrameSampler choice = require(sampler);
+        if (files.size() == 1 && !startsLikeAPicture(files.getFirst())) {
+            return videos.decode(
+                    files.getFirst(),
+                    stream -> choice.choose(stream, content.sampling(), otherwise, maxFrames),
+                    checkpoint);
+        }
+        if (!content.sampling().equals(FrameSampling.DEFAULT)) {
+            throw new VlmException(
+                    ErrorCode.FRAME_SAMPLING_INVALID,
+                    "the video came as a list of frames, of which all are taken; leave fps and num_frames out");
+        }
+        requireFew(files.size());
+        List<RgbPicture> frames = new ArrayList<>(files.size());
+        for (byte[] file : files) {
+            checkpoint.run();
+            frames.add(pictures.apply(file));
+            requireSame(frames);
+        }
+        return frames;
+    }
+
+    /** JPEG, PNG, WebP and TIFF; a GIF may hold more than one frame, which would be lost. */
+    private static boolean startsLikeAPicture(byte[] file) {
+        int first = file.length < 4 ? -1 : file[0] & 0xff;
+        return first == 0xff || first == 0x89 || first == 'R' || first == 'I' || first == 'M';
+    }
+
+    private void requireSame(List<RgbPicture> frames) {
+        RgbPicture first = frames.getFirst();
+        RgbPicture last = frames.getLast();
+        if (last.width() != first.width() || last.height() != first.height()) {
+            throw new VlmException(
+                    ErrorCode.INVALID_REQUEST,
+                    "frame " + (frames.size() - 1) + " of the video is " + last.width() + "×" + last.height()
+                            + ", frame 0 is " + first.width() + "×" + first.height() + "; expected one size");
+        }
+        requirePixels(last.width(), last.height(), frames.size());
+    }
+
+    private void requireFew(int frames) {
+        if (frames > maxFrames) {
+            throw new VlmException(
+                    ErrorCode.VIDEO_TOO_LONG,
+                    "the video has " + frames + " frames, at most " + maxFrames + " are taken; send fewer");
+        }
+    }
+
+    private void requirePixels(int width, int height, int frames) {
+        // Each factor is an int, and a third one comes only where the first two are small.
+        long one = (long) width * height;
+        if (one > maxPixels || one * frames > maxPixels) {
+            throw new VlmException(
+                    ErrorCode.PICTURE_TOO_MANY_PIXELS,
+                    (frames == 1 ? "the picture is " : "the video's " + frames + " frames are ") + width + "×" + height
+                            + ", " + (frames == 1 ? one : "each " + one) + " pixels; at most " + maxPixels
+                            + " are accepted" + (frames == 1 ? "" : " together") + ", send it smaller");
+        }
+    }
+
+    private static FrameSampler require(@Nullable FrameSampler sampler) {
+        if (sampler == null) {
+            throw new VlmException(ErrorCode.MEDIUM_UNSUPPORTED, "this model takes no videos; send pictures");
+        }
+        return sampler;
+    }
+
+    /**
+     * What files have to pass, asked of a size alone.
+     *
+     * @throws VlmException as {@link #read} does
+     */
+    void check(PictureSource source, @Nullable FrameSampler sampler) {
+        if (source.width() < 1 || source.height() < 1 || source.frames() < 1) {
+            throw new VlmException(
+                    ErrorCode.INVALID_REQUEST,
+                    "the picture is " + source.width() + "×" + source.height() + " in " + source.frames()
+                            + " frames, expected at least 1 of each");
+        }
+        if (source.medium() == Medium.VIDEO) {
+            require(sampler);
+            requireFew(source.frames());
+        }
+        requirePixels(source.width(), source.height(), source.frames());
+    }
+}
