@@ -36,7 +36,7 @@ final class CommandLine {
             vlm ask [--model NAME] [--max-tokens N] [PICTURE...] QUESTION
 
             Prints the answer, and nothing else, on standard output as it is generated. PICTURE is a file or an http(s)
-            URL. When no suite runs, one is started for this question and stopped after it.
+            URL; a video in MP4 or WebM may stand in its place. When no suite runs, one is started for this question and stopped after it.
 
               --model NAME      the model to ask; by default the only one there is, or the one that models/default names
               --max-tokens N    the longest answer, in tokens

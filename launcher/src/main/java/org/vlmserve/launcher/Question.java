@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.Base64;
 import java.util.List;
 import java.util.Locale;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
@@ -24,6 +25,10 @@ import tools.jackson.databind.node.ObjectNode;
 final class Question {
 
     private static final JsonMapper JSON = JsonMapper.builder().build();
+
+    /** Nothing but its name tells what a URL leads to. */
+    private static final Pattern VIDEO_URL =
+            Pattern.compile("https?://[^?#]*\\.(mp4|m4v|mov|webm|mkv)([?#].*)?", Pattern.CASE_INSENSITIVE);
 
     private final String body;
 
@@ -52,7 +57,7 @@ final class Question {
     record Answer(String finishReason, int tokens) {}
 
     /**
-     * @param pictures files, which are read now, or http and https URLs, which the gateway fetches
+     * @param pictures files of pictures or videos, which are read now, or http and https URLs, which the gateway fetches
      * @param directory what relative paths start from
      */
     static Question of(
@@ -67,7 +72,10 @@ final class Question {
         ArrayNode content =
                 request.putArray("messages").addObject().put("role", "user").putArray("content");
         for (String picture : pictures) {
-            content.addObject().put("type", "image_url").putObject("image_url").put("url", url(picture, directory));
+            String url = url(picture, directory);
+            String type =
+                    url.startsWith("data:video/") || VIDEO_URL.matcher(url).matches() ? "video_url" : "image_url";
+            content.addObject().put("type", type).putObject(type).put("url", url);
         }
         content.addObject().put("type", "text").put("text", question);
         return new Question(JSON.writeValueAsString(request));
@@ -106,12 +114,18 @@ final class Question {
             return "image/bmp";
         } else if (head.startsWith("II*\0") || head.startsWith("MM\0*")) {
             return "image/tiff";
+        } else if (head.startsWith("ftyp", 4)) {
+            return "video/mp4";
+        } else if (head.startsWith("\u001a\u0045\u00df\u00a3")) {
+            return "video/webm";
         } else if (head.startsWith("%PDF-")) {
             return "application/pdf";
         }
         throw new FailedAnswer(
                 "picture_type_unsupported",
-                file + " is no picture by its first bytes; expected PNG, JPEG, WebP, TIFF, GIF or BMP");
+                file
+                        + " is no picture by its first bytes; expected PNG, JPEG, WebP, TIFF, GIF or BMP, or a video in MP4 or"
+                        + " WebM");
     }
 
     /** Prints the answer as it arrives. */

@@ -107,7 +107,8 @@ final class FakeProgram {
         JsonNode request = JsonMapper.shared().readTree(exchange.getRequestBody());
         StringBuilder heard = new StringBuilder(request.path("model").asString()).append(':');
         for (JsonNode part : request.at("/messages/0/content")) {
-            String url = part.at("/image_url/url").asString("");
+            String type = part.path("type").asString();
+            String url = part.path(type).path("url").asString("");
             heard.append(' ').append(url.isEmpty() ? part.path("text").asString() : url.split("[;,]")[0]);
         }
         if (heard.toString().endsWith("fail")) {

@@ -6,6 +6,7 @@ import java.io.BufferedReader;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.CompletableFuture;
@@ -127,6 +128,12 @@ class VlmTest {
         });
         Files.writeString(directory.resolve("with space/text.png"), "no picture");
         assertThat(suite.vlm("ask", "text.png", "What?").err()).startsWith("error [picture_type_unsupported] ");
+
+        byte[] clip = "\0\0\0\030ftypisom".getBytes(StandardCharsets.ISO_8859_1);
+        Files.write(directory.resolve("with space/clip"), clip);
+        assertThat(suite.vlm("ask", "clip", "https://example.org/a.MP4?b=c", "What?")
+                        .out())
+                .isEqualTo("heard small: data:video/mp4 https://example.org/a.MP4?b=c What?\n");
 
         suite.running(Program.GATEWAY).orElseThrow().alive().orElseThrow().destroyForcibly();
         assertThat(suite.vlm("ask", "Why?"))

@@ -3,6 +3,8 @@ package org.vlmserve.gateway.chat;
 import java.util.List;
 import org.vlmserve.gateway.picture.PictureUrl;
 import org.vlmserve.protocol.ChatTurn;
+import org.vlmserve.protocol.FrameSampling;
+import org.vlmserve.protocol.Medium;
 import org.vlmserve.protocol.PixelLimits;
 import org.vlmserve.protocol.Sampling;
 
@@ -27,5 +29,20 @@ record ChatRequest(
         pictures = List.copyOf(pictures);
     }
 
-    record WantedPicture(PictureUrl source, PixelLimits limits) {}
+    /**
+     * A picture or video that has to be fetched.
+     *
+     * @param sources one for a picture and for a video's file; one or more for a video's frames, in the order of time
+     * @param sampling the caller's choice of a video file's frames
+     */
+    record WantedPicture(Medium medium, List<PictureUrl> sources, FrameSampling sampling, PixelLimits limits) {
+
+        WantedPicture {
+            sources = List.copyOf(sources);
+        }
+
+        static WantedPicture still(PictureUrl source, PixelLimits limits) {
+            return new WantedPicture(Medium.PICTURE, List.of(source), FrameSampling.DEFAULT, limits);
+        }
+    }
 }

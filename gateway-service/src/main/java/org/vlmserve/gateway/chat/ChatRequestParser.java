@@ -13,6 +13,7 @@ import org.vlmserve.gateway.config.DetailConfig;
 import org.vlmserve.gateway.config.RequestConfig;
 import org.vlmserve.gateway.picture.PictureUrl;
 import org.vlmserve.protocol.ChatTurn;
+import org.vlmserve.protocol.FrameSampling;
 import org.vlmserve.protocol.Medium;
 import org.vlmserve.protocol.PictureSource;
 import org.vlmserve.protocol.PixelLimits;
@@ -146,6 +147,7 @@ public final class ChatRequestParser {
         private long textBytes;
         private @Nullable Long minPixels;
         private @Nullable Long maxPixels;
+        private FrameSampling sampling = FrameSampling.DEFAULT;
 
         Reading(CutBody body) {
             this.body = body;
@@ -171,6 +173,7 @@ public final class ChatRequestParser {
             }
             minPixels = options.longInteger("min_pixels", 1, Long.MAX_VALUE);
             maxPixels = options.longInteger("max_pixels", 1, Long.MAX_VALUE);
+            sampling = readSampling(options, FrameSampling.DEFAULT);
             options.end();
         }
 
@@ -230,10 +233,16 @@ public final class ChatRequestParser {
                     WantedPicture picture = pictures.getLast();
                     yield new PlanCall.Part(picture, null, picture.limits());
                 }
+                case "video_url", "video" -> {
+                    readVideo(part, type);
+                    WantedPicture video = pictures.getLast();
+                    yield new PlanCall.Part(video, null, video.limits());
+                }
                 case "size" ->
                     readSize(
                             Fields.of(part.required("size", "an object with width and height"), part.at("size"), body));
-                default -> throw Fields.invalid(part.at("type"), "is unknown, expected image_url or size");
+                default ->
+                    throw Fields.invalid(part.at("type"), "is unknown, expected image_url, video_url, video or size");
             };
             part.end();
             return read;
@@ -342,10 +351,17 @@ public final class ChatRequestParser {
                     yield readPicture(
                             Fields.of(part.required("image_url", "an object with a url"), part.at("image_url"), body));
                 }
-                case "input_audio", "file", "video_url", "audio_url" ->
+                case "video_url", "video" -> {
+                    if (!role.equals("user")) {
+                        throw Fields.invalid(part.at("type"), "is " + type + ", which only a user message holds");
+                    }
+                    yield readVideo(part, type);
+                }
+                case "input_audio", "file", "audio_url" ->
                     throw Fields.unsupported(
-                            part.at("type"), "is " + type + ", which is not supported; expected text or image_url");
-                default -> throw Fields.invalid(part.at("type"), "is unknown, expected text or image_url");
+                            part.at("type"),
+                            "is " + type + ", which is not supported; expected text, image_url or video_url");
+                default -> throw Fields.invalid(part.at("type"), "is unknown, expected text, image_url or video_url");
             };
             part.end();
             return read;
@@ -378,8 +394,56 @@ public final class ChatRequestParser {
             }
             PixelLimits pixels = readPixelLimits(picture);
             requireFew(pictures.size() + 1, at);
-            pictures.add(new WantedPicture(source(url.stringValue(), at), pixels));
+            pictures.add(WantedPicture.still(source(url.stringValue(), at), pixels));
             return new ChatTurn.Picture(pictures.size() - 1);
+        }
+
+        /**
+         * As vLLM takes it, an object {@code video_url} with a {@code url}; or as transformers' chat
+         * messages have it, {@code video} with its settings beside it. Either is a URL or a list of frames' URLs.
+         */
+        private ChatTurn.Video readVideo(Fields part, String type) {
+            boolean object = type.equals("video_url");
+            Fields video = object
+                    ? Fields.of(part.required("video_url", "an object with a url"), part.at("video_url"), body)
+                    : part;
+            String name = object ? "url" : "video";
+            JsonNode given = video.required(name, "a string, or a list of strings");
+            List<PictureUrl> sources = new ArrayList<>();
+            if (given.isArray()) {
+                if (given.isEmpty()) {
+                    throw Fields.invalid(video.at(name), "is empty, expected at least one frame");
+                }
+                for (int i = 0; i < given.size(); i++) {
+                    sources.add(frame(given.get(i), video.at(name) + "[" + i + "]"));
+                }
+            } else {
+                sources.add(frame(given, video.at(name)));
+            }
+            FrameSampling frames = readSampling(video, sampling);
+            PixelLimits pixels = readPixelLimits(video, null);
+            requireFew(pictures.size() + 1, video.at(name));
+            pictures.add(new WantedPicture(Medium.VIDEO, sources, frames, pixels));
+            return new ChatTurn.Video(pictures.size() - 1);
+        }
+
+        private PictureUrl frame(JsonNode url, String at) {
+            if (!url.isString()) {
+                throw Fields.wrongType(at, url, "a string");
+            }
+            return source(url.stringValue(), at);
+        }
+
+        private static FrameSampling readSampling(Fields options, FrameSampling otherwise) {
+            Double fps = options.number("fps", 0, 1000);
+            if (fps != null && fps == 0) {
+                throw Fields.invalid(options.at("fps"), "is 0, expected a number above 0");
+            }
+            Integer numFrames = options.integer("num_frames", 1, Integer.MAX_VALUE);
+            if (fps != null && numFrames != null) {
+                throw Fields.invalid(options.at("fps"), "stands beside num_frames, expected one of both");
+            }
+            return fps == null && numFrames == null ? otherwise : new FrameSampling(fps, numFrames);
         }
 
         private void requireFew(int count, String at) {
@@ -401,6 +465,11 @@ public final class ChatRequestParser {
                 case "auto" -> detail.autoMaxPixels();
                 default -> throw Fields.invalid(picture.at("detail"), "is unknown, expected low, high or auto");
             };
+            return readPixelLimits(picture, ceiling);
+        }
+
+        /** @param ceiling the upper bound where the caller gives none */
+        private PixelLimits readPixelLimits(Fields picture, @Nullable Long ceiling) {
             Long ownMin = picture.longInteger("min_pixels", 1, Long.MAX_VALUE);
             Long ownMax = picture.longInteger("max_pixels", 1, Long.MAX_VALUE);
             picture.end();

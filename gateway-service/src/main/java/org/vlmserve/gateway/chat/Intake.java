@@ -17,6 +17,7 @@ import org.vlmserve.gateway.http.Admission;
 import org.vlmserve.gateway.http.Call;
 import org.vlmserve.gateway.picture.PictureFetcher;
 import org.vlmserve.messaging.StatusBoard;
+import org.vlmserve.protocol.Medium;
 import org.vlmserve.protocol.PictureFiles;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
@@ -104,12 +105,18 @@ public final class Intake {
         call.model(model);
     }
 
-    /** The pictures' files, in order. */
+    /** The files of pictures and videos, in order. */
     Mono<List<PictureFiles>> fetch(List<WantedPicture> wanted, Admission.Ticket ticket) {
         return Flux.fromIterable(wanted)
                 .flatMapSequential(
-                        picture ->
-                                fetcher.fetch(picture.source(), ticket::reserve).map(PictureFiles::still),
+                        picture -> switch (picture.medium()) {
+                            case PICTURE ->
+                                fetcher.fetch(picture.sources().getFirst(), ticket::reserve)
+                                        .map(PictureFiles::still);
+                            case VIDEO ->
+                                fetcher.fetchVideo(picture.sources(), ticket::reserve)
+                                        .map(files -> new PictureFiles(Medium.VIDEO, files, picture.sampling()));
+                        },
                         fetchConcurrency)
                 .collectList();
     }

@@ -11,6 +11,7 @@ import java.util.function.LongConsumer;
 import org.vlmserve.gateway.config.MediaConfig;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
+import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Scheduler;
 import reactor.netty.ByteBufFlux;
@@ -20,7 +21,7 @@ import reactor.netty.http.client.HttpClientResponse;
 import reactor.netty.resources.ConnectionProvider;
 
 /**
- * Gets a picture's bytes, decoded or fetched. Each URL, the first and those of redirects, goes through the
+ * Gets the bytes of pictures and videos, decoded or fetched. Each URL, the first and those of redirects, goes through the
  * {@link AddressPolicy}; each connection is made for one request and to the checked address. No cookies, credentials or
  * proxies.
  */
@@ -48,7 +49,7 @@ public final class PictureFetcher {
                 .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, (int)
                         config.connectTimeout().toMillis())
                 .headers(headers -> headers.set(HttpHeaderNames.USER_AGENT, "vlm-gateway")
-                        .set(HttpHeaderNames.ACCEPT, "image/*,*/*;q=0.1"));
+                        .set(HttpHeaderNames.ACCEPT, "image/*,video/*,*/*;q=0.1"));
         this.secure = plain.secure(ssl -> ssl.sslContext(Http11SslContextSpec.forClient()));
     }
 
@@ -64,6 +65,47 @@ public final class PictureFetcher {
             case PictureUrl.Remote remote -> download(remote, reserve);
         };
         return content.doOnNext(bytes -> PictureType.require(bytes, source.param()));
+    }
+
+    /**
+     * A video's file, or its frames.
+     *
+     * @param sources one for a file; several for frames, in the order of time
+     * @return the files, of supported types, together no larger than one picture may be. Errors as of {@link #fetch}
+     */
+    public Mono<List<byte[]>> fetchVideo(List<PictureUrl> sources, LongConsumer reserve) {
+        return Flux.fromIterable(sources)
+                .concatMap(source -> switch (source) {
+                    case PictureUrl.Inline inline ->
+                        Mono.fromCallable(() -> inline.decodeVideo(maxBytes))
+                                .subscribeOn(blocking)
+                                .flatMapIterable(files -> files)
+                                .map(file -> new Part(file, source.param()));
+                    case PictureUrl.Remote remote ->
+                        download(remote, reserve).map(file -> new Part(file, source.param()));
+                })
+                .collect(VideoParts::new, VideoParts::add)
+                .map(VideoParts::files);
+    }
+
+    private record Part(byte[] file, String param) {}
+
+    private final class VideoParts {
+        private final List<Part> parts = new ArrayList<>();
+        private long size;
+
+        void add(Part part) {
+            size += part.file().length;
+            if (size > maxBytes) {
+                throw PictureUrl.tooLarge(size, maxBytes, part.param());
+            }
+            parts.add(part);
+        }
+
+        List<byte[]> files() {
+            parts.forEach(part -> VideoType.require(part.file(), parts.size() > 1, part.param()));
+            return parts.stream().map(Part::file).toList();
+        }
     }
 
     private Mono<byte[]> download(PictureUrl.Remote remote, LongConsumer reserve) {

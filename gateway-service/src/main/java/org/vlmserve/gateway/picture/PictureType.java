@@ -53,7 +53,7 @@ public enum PictureType {
         }
     }
 
-    private static boolean at(byte[] content, int offset, int... expected) {
+    static boolean at(byte[] content, int offset, int... expected) {
         if (content.length < offset + expected.length) {
             return false;
         }

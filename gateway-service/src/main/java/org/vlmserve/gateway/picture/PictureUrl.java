@@ -2,12 +2,14 @@ package org.vlmserve.gateway.picture;
 
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.Base64;
+import java.util.List;
 import java.util.Locale;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 
-/** Where a caller's picture is. */
+/** Where a caller's picture or video is. */
 public sealed interface PictureUrl {
 
     /** The request field that named it. */
@@ -27,6 +29,34 @@ public sealed interface PictureUrl {
          * @throws VlmException {@code INVALID_REQUEST}, {@code PICTURE_TOO_LARGE}
          */
         public byte[] decode(long maxBytes) {
+            return base64(content(), maxBytes);
+        }
+
+        /**
+         * Decodes a video: as {@link #decode} does, or its frames as {@code data:video/jpeg;base64,…,…,…}, each of which is a
+         * picture file.
+         *
+         * @param maxBytes of all frames together
+         * @return one file, or the frames in the order of time
+         */
+        public List<byte[]> decodeVideo(long maxBytes) {
+            ByteBuffer rest = content();
+            List<byte[]> files = new ArrayList<>();
+            long left = maxBytes;
+            int from = rest.position();
+            for (int i = from; i <= rest.limit(); i++) {
+                if (i == rest.limit() || rest.get(i) == ',') {
+                    byte[] file = base64(rest.slice(from, i - from), left);
+                    left -= file.length;
+                    files.add(file);
+                    from = i + 1;
+                }
+            }
+            return files;
+        }
+
+        /** What follows the first comma. */
+        private ByteBuffer content() {
             ByteBuffer rest = url.duplicate();
             int comma = -1;
             for (int i = rest.position(); i < Math.min(rest.limit(), rest.position() + LONGEST_HEADER); i++) {
@@ -46,6 +76,10 @@ public sealed interface PictureUrl {
                     .endsWith(";base64")) {
                 throw invalid("the data: URL is not base64", null);
             }
+            return rest;
+        }
+
+        private byte[] base64(ByteBuffer rest, long maxBytes) {
             long size = rest.remaining() / 4 * 3L;
             if (size > maxBytes + 2) {
                 throw tooLarge(size, maxBytes, param);
@@ -69,14 +103,14 @@ public sealed interface PictureUrl {
 
         private VlmException invalid(String what, @org.jspecify.annotations.Nullable Exception cause) {
             return new VlmException(
-                    ErrorCode.INVALID_REQUEST, what + "; expected data:image/<type>;base64,<content>", param, cause);
+                    ErrorCode.INVALID_REQUEST, what + "; expected data:<type>;base64,<content>", param, cause);
         }
     }
 
     static VlmException tooLarge(long size, long maxBytes, String param) {
         return new VlmException(
                 ErrorCode.PICTURE_TOO_LARGE,
-                "the picture has " + size + " bytes or more, at most " + maxBytes + " are taken; send a smaller file",
+                "the file has " + size + " bytes or more, at most " + maxBytes + " are taken; send a smaller file",
                 param,
                 null);
     }

@@ -357,7 +357,7 @@ class ChatRequestParserTest {
         byte[] png = Pictures.pngOfBytes(5000);
         ChatRequest request = picture("{'url':'" + Pictures.dataUrl(png) + "'}");
 
-        PictureUrl source = request.pictures().getFirst().source();
+        PictureUrl source = request.pictures().getFirst().sources().getFirst();
         assertThat(source)
                 .isInstanceOfSatisfying(
                         PictureUrl.Inline.class,
