@@ -273,8 +273,7 @@ class GoldenTest {
                     frames.size(),
                     picture.width(),
                     picture.height());
-            PictureLayout layout =
-                    preprocessor.plan(source, new PixelLimits(picture.minPixels(), picture.maxPixels()));
+            PictureLayout layout = preprocessor.plan(source, new PixelLimits(picture.minPixels(), picture.maxPixels()));
             List<Tile> tiles = preprocessor.tiles(frames, layout);
             for (int i = 0; i < tiles.size(); i++) {
                 Tensor features = Objects.requireNonNull(encoder.run(preprocessor.encoderInputs(

@@ -45,6 +45,14 @@ final class ArchitectureTest {
             .resideInAPackage("org.apache.kafka..");
 
     @ArchTest
+    static final ArchRule ffmpeg_is_used_in_one_place = noClasses()
+            .that()
+            .resideOutsideOfPackage("org.vlmserve.encoder.video..")
+            .should()
+            .dependOnClassesThat()
+            .resideInAPackage("org.bytedeco..");
+
+    @ArchTest
     static final ArchRule graphs_are_built_in_the_importer_only = noClasses()
             .that()
             .resideOutsideOfPackage("org.vlmserve.importer..")

@@ -19,7 +19,7 @@ final class GoldenRequests {
         ArrayNode pictures = plan.putArray("pictures");
         for (JsonNode message : request.get("messages")) {
             for (JsonNode part : message.path("content")) {
-                if (part.path("type").asString("").equals("image_url")) {
+                if (!part.path("type").asString("").equals("text")) {
                     pictures.add(part);
                 }
             }
@@ -27,7 +27,13 @@ final class GoldenRequests {
         return plan;
     }
 
-    /** Greedy, with the case's conversation; pictures are inlined and keep their own pixel limits. */
+    private static ArrayNode inlined(ArrayNode frames) {
+        ArrayNode urls = ChatClient.JSON.createArrayNode();
+        frames.forEach(frame -> urls.add(ChatClient.dataUrl(Goldens.find().file(frame.asString()))));
+        return urls;
+    }
+
+    /** Greedy, with the case's conversation; pictures and frames are inlined and keep their own pixel limits. */
     static ObjectNode of(GoldenCase golden) {
         ObjectNode request = ChatClient.JSON
                 .createObjectNode()
@@ -46,6 +52,8 @@ final class GoldenRequests {
                             picture.set(limit, ((ObjectNode) part).remove(limit));
                         }
                     }
+                } else if (part.path("video") instanceof ArrayNode frames) {
+                    ((ObjectNode) part).set("video", inlined(frames));
                 }
             }
         }

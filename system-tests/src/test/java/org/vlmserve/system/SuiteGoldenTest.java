@@ -86,6 +86,9 @@ final class SuiteGoldenTest {
             assertThat(reported.at("/resized/width").asInt()).isEqualTo(picture.resizedWidth());
             assertThat(reported.at("/resized/height").asInt()).isEqualTo(picture.resizedHeight());
             assertThat(reported.path("tokens").asInt()).isEqualTo(picture.tokens());
+            assertThat(reported.path("medium").asString()).isEqualTo(picture.isVideo() ? "video" : "picture");
+            assertThat(reported.at("/source/frames").asInt(1))
+                    .isEqualTo(picture.files().size());
         }
         if (!golden.pictures().isEmpty()) {
             ChatClient.Reply plan = suite.client().plan(GoldenRequests.planOf(request));

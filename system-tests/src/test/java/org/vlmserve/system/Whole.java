@@ -15,11 +15,12 @@ import org.vlmserve.decoder.DecoderConfig;
 import org.vlmserve.decoder.DecoderStage;
 import org.vlmserve.decoder.OnnxTokenModel;
 import org.vlmserve.encoder.EncoderOutput;
+import org.vlmserve.encoder.EncoderSettings;
+import org.vlmserve.encoder.FrameReader;
 import org.vlmserve.encoder.VisionEncoderStage;
 import org.vlmserve.families.FamilyRegistry;
 import org.vlmserve.families.ModelFamily;
 import org.vlmserve.families.bundle.Bundle;
-import org.vlmserve.families.preprocess.PictureDecoder;
 import org.vlmserve.families.preprocess.Tile;
 import org.vlmserve.messaging.AskRequest.PictureInput;
 import org.vlmserve.messaging.PromptHandler.AnswerSink;
@@ -74,8 +75,8 @@ public final class Whole implements AutoCloseable {
         projectorGraph = OnnxModel.load(bundle.projectorGraph(), engine);
         encoder = new VisionEncoderStage(
                 model,
-                content -> PictureDecoder.decode(content, MAX_PIXELS),
-                MAX_PIXELS,
+                FrameReader.of(
+                        new EncoderSettings(1, MAX_PIXELS, new EncoderSettings.Video(2, 32, 18_000, MAX_PIXELS))),
                 family.preprocessor(bundle),
                 encoderGraph::run,
                 bundle.manifest(),

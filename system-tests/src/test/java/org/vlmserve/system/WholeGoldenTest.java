@@ -22,6 +22,7 @@ import org.vlmserve.messaging.AskRequest.PictureInput;
 import org.vlmserve.onnx.EngineOptions;
 import org.vlmserve.protocol.AnswerEvent;
 import org.vlmserve.protocol.ChatTurn;
+import org.vlmserve.protocol.Medium;
 import org.vlmserve.protocol.PictureFiles;
 import org.vlmserve.protocol.PixelLimits;
 import org.vlmserve.protocol.Sampling;
@@ -91,12 +92,16 @@ class WholeGoldenTest {
         for (JsonNode part : content) {
             if (part.path("type").asString().equals("text")) {
                 parts.add(new ChatTurn.Text(part.path("text").asString()));
-            } else {
-                parts.add(new ChatTurn.Picture(pictures.size()));
-                Path file =
-                        golden.filesOf(golden.pictures().get(pictures.size())).getFirst();
-                pictures.add(new PictureInput(PictureFiles.still(Files.readAllBytes(file)), limits(part)));
+                continue;
             }
+            GoldenCase.Picture picture = golden.pictures().get(pictures.size());
+            Medium medium = picture.isVideo() ? Medium.VIDEO : Medium.PICTURE;
+            parts.add(picture.isVideo() ? new ChatTurn.Video(pictures.size()) : new ChatTurn.Picture(pictures.size()));
+            List<byte[]> files = new ArrayList<>();
+            for (Path file : golden.filesOf(picture)) {
+                files.add(Files.readAllBytes(file));
+            }
+            pictures.add(new PictureInput(new PictureFiles(medium, files), limits(part)));
         }
         return new ChatTurn(role, parts, false);
     }

@@ -44,8 +44,8 @@ class LlavaFamilyTest extends FamilyContractTest {
     }
 
     @Override
-    protected String placeholder() {
-        return "<image>";
+    protected List<String> placeholders() {
+        return List.of("<image>");
     }
 
     private static LlavaPreprocessor preprocessor(int imageSize, boolean pad) {

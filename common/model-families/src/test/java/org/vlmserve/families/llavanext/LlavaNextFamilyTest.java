@@ -45,8 +45,8 @@ class LlavaNextFamilyTest extends FamilyContractTest {
     }
 
     @Override
-    protected String placeholder() {
-        return "<image>";
+    protected List<String> placeholders() {
+        return List.of("<image>");
     }
 
     static List<Goldens.Tilings> tilings() {
