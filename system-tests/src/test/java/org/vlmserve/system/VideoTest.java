@@ -10,6 +10,7 @@ import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -76,7 +77,7 @@ final class VideoTest {
     }
 
     private static boolean takesVideos(String model) {
-        Bundle bundle = bundles.get(model);
+        Bundle bundle = Objects.requireNonNull(bundles.get(model), model);
         return FamilyRegistry.load().familyOf(bundle).preprocessor(bundle).frameSampler() != null;
     }
 
