@@ -75,8 +75,8 @@ public final class Whole implements AutoCloseable {
         projectorGraph = OnnxModel.load(bundle.projectorGraph(), engine);
         encoder = new VisionEncoderStage(
                 model,
-                FrameReader.of(
-                        new EncoderSettings(1, MAX_PIXELS, new EncoderSettings.Video(2, 32, 18_000, MAX_PIXELS))),
+                FrameReader.of(new EncoderSettings(
+                        1, MAX_PIXELS, new EncoderSettings.VideoSettings(2, 32, 18_000, MAX_PIXELS))),
                 family.preprocessor(bundle),
                 encoderGraph::run,
                 bundle.manifest(),

@@ -14,7 +14,7 @@ import org.springframework.boot.context.properties.bind.DefaultValue;
 public record EncoderSettings(
         @DefaultValue("1") int workers,
         @DefaultValue("100000000") long maxSourcePixels,
-        @DefaultValue Video video) {
+        @DefaultValue VideoSettings video) {
 
     public EncoderSettings {
         if (workers < 1 || maxSourcePixels < 1) {
@@ -31,13 +31,13 @@ public record EncoderSettings(
      * @param maxSourceFrames videos of more frames, taken or not, are refused
      * @param maxFramePixels videos of larger frames are refused
      */
-    public record Video(
+    public record VideoSettings(
             @DefaultValue("2") double fps,
             @DefaultValue("32") int maxFrames,
             @DefaultValue("18000") int maxSourceFrames,
             @DefaultValue("8912896") long maxFramePixels) {
 
-        public Video {
+        public VideoSettings {
             if (!(fps > 0) || maxFrames < 2 || maxSourceFrames < 1 || maxFramePixels < 1) {
                 throw new IllegalArgumentException("vlm.encoder.video.fps is " + fps + ", max-frames " + maxFrames
                         + ", max-source-frames " + maxSourceFrames + " and max-frame-pixels " + maxFramePixels

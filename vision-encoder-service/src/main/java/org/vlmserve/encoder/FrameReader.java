@@ -46,7 +46,7 @@ public final class FrameReader {
     /** What a service reads with. */
     public static FrameReader of(EncoderSettings settings) {
         long maxPixels = settings.maxSourcePixels();
-        EncoderSettings.Video video = settings.video();
+        EncoderSettings.VideoSettings video = settings.video();
         return new FrameReader(
                 file -> PictureDecoder.decode(file, maxPixels),
                 new VideoDecoder(new VideoLimits(video.maxSourceFrames(), video.maxFramePixels(), maxPixels)),

@@ -18,7 +18,8 @@ class EncoderSettingsTest {
     @Test
     void defaults() {
         assertThat(bind(Map.of()))
-                .isEqualTo(new EncoderSettings(1, 100_000_000, new EncoderSettings.Video(2, 32, 18_000, 8_912_896)));
+                .isEqualTo(new EncoderSettings(
+                        1, 100_000_000, new EncoderSettings.VideoSettings(2, 32, 18_000, 8_912_896)));
     }
 
     @Test
@@ -30,7 +31,7 @@ class EncoderSettingsTest {
                         "vlm.encoder.video.max-frames", "16",
                         "vlm.encoder.video.max-source-frames", "100",
                         "vlm.encoder.video.max-frame-pixels", "4000")))
-                .isEqualTo(new EncoderSettings(3, 5000, new EncoderSettings.Video(0.5, 16, 100, 4000)));
+                .isEqualTo(new EncoderSettings(3, 5000, new EncoderSettings.VideoSettings(0.5, 16, 100, 4000)));
     }
 
     @Test
