@@ -30,6 +30,7 @@ class Learner:
         self.family = families.build(recipe, stage, tokenizer).to(device)
         self.prompts: Prompts = self.family.prompts
         self.step, self.level, self.smoothed = 0, 0, 0.0
+        self.warmed = 0  # the step that the warm-up began at
         self.family.requires_grad_(False)
         groups = []
         for part in self.learned():
@@ -54,7 +55,7 @@ class Learner:
         """Learning rate of a part: warm-up, plateau, and a cosine at the end."""
         stage, done = self.stage, self.step / self.stage.steps
         warm_up = stage.vision_warm_up if part == "vision" and stage.vision_warm_up else stage.warm_up
-        rate = stage.learning_rate * min(1.0, (self.step + 1) / warm_up)
+        rate = stage.learning_rate * min(1.0, (self.step - self.warmed + 1) / warm_up)
         if done > 1 - stage.decay:
             turn = min(1.0, (done - 1 + stage.decay) / stage.decay)
             rate *= stage.floor + (1 - stage.floor) * 0.5 * (1 + math.cos(math.pi * turn))
@@ -111,16 +112,26 @@ class Learner:
                 "parts": {name: part.state_dict() for name, part in self.family.parts().items()}}
 
     def save(self, path: Path) -> None:
-        torch.save({**self.state(), "optimiser": self.optimiser.state_dict()}, path.with_suffix(".tmp"))
+        state = {**self.state(), "warmed": self.warmed, "optimiser": self.optimiser.state_dict()}
+        torch.save(state, path.with_suffix(".tmp"))
         os.replace(path.with_suffix(".tmp"), path)
 
+    def save_compact(self, path: Path) -> None:
+        """What this stage has learned, in half precision and without the optimiser: small enough to be kept and moved."""
+        state = self.state()
+        parts = {name: {key: tensor.half() for key, tensor in state["parts"][name].items()} for name in self.learned()}
+        torch.save({**state, "parts": parts}, path)
+
     def restore(self, path: Path) -> None:
-        """Goes on from this stage's own checkpoint."""
+        """Goes on from this stage's own checkpoint. After a compact one the optimiser begins anew, with a warm-up."""
         state = torch.load(path, map_location=self.device, weights_only=True)
-        for name, part in self.family.parts().items():
-            part.load_state_dict(state["parts"][name])
-        self.optimiser.load_state_dict(state["optimiser"])
+        for name, tensors in state["parts"].items():
+            self.family.parts()[name].load_state_dict(tensors)
         self.step, self.level, self.smoothed = state["progress"]
+        self.warmed = self.step
+        if "optimiser" in state:
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.warmed = state.get("warmed", 0)
 
     def start_from(self, states: Iterable[dict[str, Any]]) -> None:
         """Takes from earlier stages' states the parts that they trained, the latest of each, whatever their

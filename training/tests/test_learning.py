@@ -54,8 +54,8 @@ def small(name: str, recipe: Recipe = RECIPE, **changes) -> Learner:
     # Squares stay squares, at the same proportions between the stages.
     side = (stage.rows[0] // 2,) * 2 if stage.rows == stage.columns else None
     sizes = {"rows": side or (7, 7), "columns": side or (9, 9)}
-    changed = replace(stage, warm_up=1, vision_warm_up=0, tiles=stage.tiles, **{
-        "cells": 120, "turns": 3, "smallest_type": 8, "largest_type": 14, **sizes, **changes})
+    changed = replace(stage, **{
+        "warm_up": 1, "vision_warm_up": 0, "cells": 120, "turns": 3, "smallest_type": 8, "largest_type": 14, **sizes, **changes})
     return Learner(replace(recipe, model=replace(SMALL, kv_heads=min(recipe.model.kv_heads, 3)), stages=(changed,)),
                    changed,
                    tokenizer(recipe.family), torch.device("cpu"))
@@ -259,6 +259,21 @@ def test_a_restored_stage_goes_on_alike(words, tmp_path) -> None:
     expected = one.advance(batch)
     torch.manual_seed(3)
     assert other.advance(batch) == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_compact_state_is_small_and_goes_on_with_a_warm_up(tmp_path) -> None:
+    one, other, joint = small("language"), small("language", warm_up=10), small("joint")
+    for _ in range(2):
+        one.advance(learning.draw(1, one.stage, one.step, one.prompts, one.level))
+    one.save(tmp_path / "whole.pt")
+    one.save_compact(tmp_path / "language.pt")
+    assert (tmp_path / "language.pt").stat().st_size < 0.2 * (tmp_path / "whole.pt").stat().st_size
+    other.restore(tmp_path / "language.pt")
+    assert other.step == 2 and other.rate() == pytest.approx(other.stage.learning_rate / 10)
+    given, own = other.family.parts()["language"].state_dict(), one.family.parts()["language"].state_dict()
+    assert all(torch.allclose(given[n], own[n], atol=1e-3) for n in own)
+    joint.start_from([torch.load(tmp_path / "language.pt", weights_only=True)])
+    assert joint.family.parts()["oracle"].state_dict().keys() == one.family.parts()["oracle"].state_dict().keys()
 
 
 def test_a_stage_starts_from_what_earlier_ones_trained(words) -> None:
