@@ -20,7 +20,7 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 import torch  # noqa: E402
 import transformers  # noqa: E402
 
-from maker import llava, llava_next, pictures, pixels, qwen2_vl, templates  # noqa: E402
+from maker import llava, llava_next, pictures, pixels, qwen2_vl, templates, torch_files  # noqa: E402
 from maker.files import write_json  # noqa: E402
 
 
@@ -41,6 +41,10 @@ def make_templates(out: Path):
     templates.write(_fresh(out / "templates"))
 
 
+def make_torch(out: Path):
+    torch_files.write(_fresh(out / "torch"))
+
+
 def _folder(family) -> str:
     """A family's folder and part has the name of its package, the checkpoints' `model_type`."""
     return family.__name__.rsplit(".", 1)[1]
@@ -53,6 +57,7 @@ PARTS = {
     **{_folder(family): functools.partial(make_family, family) for family in FAMILIES},
     "pixels": make_pixels,
     "templates": make_templates,
+    "torch": make_torch,
 }
 
 
