@@ -20,7 +20,7 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 import torch  # noqa: E402
 import transformers  # noqa: E402
 
-from maker import llava, llava_next, pictures, pixels, qwen2_vl, templates, torch_files  # noqa: E402
+from maker import llava, llava_next, pictures, pixels, qwen2_vl, sentence_pieces, templates, torch_files  # noqa: E402
 from maker.files import write_json  # noqa: E402
 
 
@@ -45,6 +45,10 @@ def make_torch(out: Path):
     torch_files.write(_fresh(out / "torch"))
 
 
+def make_sentencepiece(out: Path):
+    sentence_pieces.write(_fresh(out / "sentencepiece"))
+
+
 def _folder(family) -> str:
     """A family's folder and part has the name of its package, the checkpoints' `model_type`."""
     return family.__name__.rsplit(".", 1)[1]
@@ -58,6 +62,7 @@ PARTS = {
     "pixels": make_pixels,
     "templates": make_templates,
     "torch": make_torch,
+    "sentencepiece": make_sentencepiece,
 }
 
 
@@ -74,7 +79,16 @@ def write_versions(out: Path):
             if path.is_file():
                 files[path.relative_to(out).as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
     versions = {"python": platform.python_version()}
-    for package in ("torch", "transformers", "tokenizers", "safetensors", "pillow", "numpy", "jinja2"):
+    for package in (
+        "torch",
+        "transformers",
+        "tokenizers",
+        "sentencepiece",
+        "safetensors",
+        "pillow",
+        "numpy",
+        "jinja2",
+    ):
         versions[package] = importlib.metadata.version(package)
     write_json(out / "versions.json", {"versions": versions, "sha256": dict(sorted(files.items()))})
 
