@@ -125,6 +125,7 @@ MLP_OWN_TOWER = [
             user(image("tiny-10x7.png"), text("Is it here?" + s)),
         ],
     ),
+    Case("non-ascii", "many scripts", lambda s: [said("user", "Gru\u0308ße, \u1100\u1161\u11a8, 图片" + s)], max_tokens=12),
 ]
 
 CASES = {"v1-shards": V1_SHARDS, "start-end": START_END, "mlp-own-tower": MLP_OWN_TOWER}

@@ -14,6 +14,7 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.time.Clock;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.ServiceLoader;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -55,7 +56,13 @@ public final class Importer {
     /** Imports with a fresh {@link Importer}; refuses an existing target. */
     public static Bundle importCheckpoint(
             Path checkpoint, Path target, Precision precision, ProgressListener progress) {
-        return new Importer().run(checkpoint, target, ImportOptions.of(precision), false, progress);
+        return importCheckpoint(checkpoint, target, ImportOptions.of(precision), progress);
+    }
+
+    /** Imports with a fresh {@link Importer}; refuses an existing target. */
+    public static Bundle importCheckpoint(
+            Path checkpoint, Path target, ImportOptions options, ProgressListener progress) {
+        return new Importer().run(checkpoint, target, options, false, progress);
     }
 
     /**
@@ -167,11 +174,10 @@ public final class Importer {
         }
         Files.createDirectory(bundle.tokenizer());
         for (Path file : blueprint.tokenizerFiles()) {
-            Path name = file.getFileName();
-            try (BundleFile out = store.create(bundle.tokenizer().resolve(name))) {
-                out.write(ByteBuffer.wrap(Files.readAllBytes(file)), 0);
-                out.force();
-            }
+            writeFile(bundle.tokenizer().resolve(file.getFileName()), Files.readAllBytes(file));
+        }
+        for (Map.Entry<String, byte[]> file : blueprint.madeTokenizerFiles().entrySet()) {
+            writeFile(bundle.tokenizer().resolve(file.getKey()), file.getValue());
         }
         progress.finishing();
         BundleWriter.write(directory, BundleWriter.withRevision(directory, blueprint.manifest()));
@@ -184,6 +190,13 @@ public final class Importer {
             }
         }
         return manifest;
+    }
+
+    private void writeFile(Path place, byte[] content) throws IOException {
+        try (BundleFile out = store.create(place)) {
+            out.write(ByteBuffer.wrap(content), 0);
+            out.force();
+        }
     }
 
     private void writeGraph(OnnxGraph graph, Path file, ExecutorService workers, ProgressListener progress)

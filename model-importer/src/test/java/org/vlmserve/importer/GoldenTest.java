@@ -255,7 +255,10 @@ class GoldenTest {
         return BUNDLES.computeIfAbsent(
                 checkpoint.family() + "-" + checkpoint.name() + "-" + precision.wireName(),
                 name -> Importer.importCheckpoint(
-                        checkpoint.directory(), directory.resolve(name), precision, ProgressListener.SILENT));
+                        checkpoint.directory(),
+                        directory.resolve(name),
+                        ImportOptions.of(precision, checkpoint.visionTower()),
+                        ProgressListener.SILENT));
     }
 
     /** [rows, width] of all of the case's pictures, from their files. */

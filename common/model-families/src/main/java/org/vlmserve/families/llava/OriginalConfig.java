@@ -10,8 +10,6 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.vlmserve.families.backbone.ClipTower;
 import org.vlmserve.families.backbone.LlamaDecoder;
@@ -39,15 +37,17 @@ import tools.jackson.databind.node.ObjectNode;
  * this layout alone. Reference: https://github.com/haotian-liu/LLaVA, {@code llava/model/llava_arch.py},
  * {@code multimodal_encoder/clip_encoder.py}, {@code multimodal_projector/builder.py} and {@code builder.py}.
  *
- * @param projectorLayers linear layers with GELU between them
+ * @param towerDirectory the tower's own checkpoint
+ * @param linearProjector whether the projector is one linear layer; otherwise it is two with GELU between them
  * @param ownTower whether the tower's weights are in the checkpoint, as they are where it was trained along
  * @param tokenizer what becomes the bundle's tokenizer.json
  */
 public record OriginalConfig(
         CheckpointJson config,
         ClipTower tower,
+        Path towerDirectory,
         VisionFeatures features,
-        int projectorLayers,
+        boolean linearProjector,
         boolean ownTower,
         LlamaDecoder decoder,
         LlavaPreprocessing preprocessing,
@@ -61,7 +61,8 @@ public record OriginalConfig(
 
     private static final List<String> MODEL_TYPES = List.of(LlavaConfig.MODEL_TYPE, FAMILY);
     private static final String TOWER = "mm_vision_tower";
-    private static final Pattern MLP = Pattern.compile("mlp([1-9])x_gelu");
+    private static final String LINEAR = "linear";
+    private static final String MLP = "mlp2x_gelu";
     private static final String PLACEHOLDER = "<image>";
     private static final List<String> MARKERS = List.of("<im_start>", "<im_end>");
     private static final String PATCH_TOKEN = "<im_patch>";
@@ -105,13 +106,18 @@ public record OriginalConfig(
         if (!List.of("square", "pad").contains(aspectRatio)) {
             throw config.unsupported("image_aspect_ratio", "pad, square or none");
         }
+        String projector = config.string("mm_projector_type", LINEAR);
+        if (!List.of(LINEAR, MLP).contains(projector)) {
+            throw config.unsupported("mm_projector_type", LINEAR + ", " + MLP);
+        }
         LlamaDecoder decoder = LlamaDecoder.llama(config);
         ObjectNode tokenizer = tokenizer(checkpoint, config, decoder.vocabulary());
         return new OriginalConfig(
                 config,
                 tower,
+                visionTower,
                 features,
-                projectorLayers(config),
+                projector.equals(LINEAR),
                 config.booleanValue("unfreeze_mm_vision_tower", false),
                 decoder,
                 LlavaPreprocessing.read(PictureProcessor.read(visionTower), tower, features)
@@ -141,18 +147,6 @@ public record OriginalConfig(
             throw config.unsupported("mm_vision_select_feature", "patch, cls_patch");
         }
         return new VisionFeatures(List.of(counted), feature.equals("cls_patch"));
-    }
-
-    private static int projectorLayers(CheckpointJson config) {
-        String type = config.string("mm_projector_type", "linear");
-        Matcher mlp = MLP.matcher(type);
-        if (mlp.matches()) {
-            return Integer.parseInt(mlp.group(1));
-        }
-        if (!type.equals("linear")) {
-            throw config.unsupported("mm_projector_type", "linear, mlp2x_gelu");
-        }
-        return 1;
     }
 
     private static ObjectNode tokenizer(Path checkpoint, CheckpointJson config, int vocabulary) {
