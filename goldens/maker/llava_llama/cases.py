@@ -99,7 +99,7 @@ START_END = [
     Case(
         "non-ascii",
         "many scripts, in bytes",
-        lambda s: [said("user", "この画像には何が見えますか？ 그림 jalapen\u0303o 😀" + s)],
+        lambda s: [said("user", "Что ты видишь? 그림 jalapen\u0303o 😀" + s)],
         max_tokens=32,
     ),
 ]

@@ -83,6 +83,12 @@ public final class Importer {
                     ErrorCode.INVALID_REQUEST, target + " exists; choose another name, or replace it with --force");
         }
         Architecture architecture = architecture(checkpoint);
+        if (options.visionTower() != null && !architecture.takesVisionTower()) {
+            throw new VlmException(
+                    ErrorCode.INVALID_REQUEST,
+                    "--vision-tower is " + options.visionTower() + ", and " + checkpoint + ", a checkpoint of "
+                            + architecture.family() + ", holds its own; leave the option out");
+        }
         Path partial = parent.resolve(
                 place.getFileName() + ".partial-" + ProcessHandle.current().pid());
         Thread cleaner = new Thread(() -> delete(partial), "delete-partial-bundle");
@@ -113,21 +119,28 @@ public final class Importer {
                     checkpoint + " is no directory; expected a Hugging Face checkpoint with a config.json");
         }
         CheckpointJson config = CheckpointJson.read(checkpoint.resolve("config.json"));
-        String modelType = config.optionalString("model_type");
         return architectures.stream()
                 .filter(known -> known.reads(config))
                 .findFirst()
                 .orElseThrow(() -> new VlmException(
                         ErrorCode.CHECKPOINT_UNSUPPORTED,
-                        checkpoint + " is a checkpoint of "
-                                + (modelType == null ? "an architecture that config.json does not name" : modelType)
-                                + "; supported: "
+                        checkpoint + " is a checkpoint of " + named(config) + "; supported: "
                                 + String.join(
                                         ", ",
                                         architectures.stream()
                                                 .map(Architecture::family)
                                                 .sorted()
                                                 .toList())));
+    }
+
+    /** What config.json says that a checkpoint is: its model type, and the class that made it where it names one. */
+    private static String named(CheckpointJson config) {
+        String modelType = config.optionalString("model_type");
+        String made = config.node("architectures").path(0).asString("");
+        if (modelType == null) {
+            return made.isEmpty() ? "an architecture that config.json does not name" : made;
+        }
+        return made.isEmpty() ? modelType : modelType + " (" + made + ")";
     }
 
     private static long size(Blueprint blueprint) {
