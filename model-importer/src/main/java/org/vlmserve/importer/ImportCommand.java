@@ -93,8 +93,8 @@ public final class ImportCommand {
             err.println("expected a checkpoint and a bundle, got " + places.size() + " names");
             return null;
         }
-        ImportOptions options = new ImportOptions(
-                known.get(), path(values.get("--vision-tower")), path(values.get("--chat-template")));
+        ImportOptions options =
+                new ImportOptions(known.get(), path(values.get("--vision-tower")), path(values.get("--chat-template")));
         return new Arguments(Path.of(places.get(0)), Path.of(places.get(1)), options, force);
     }
 

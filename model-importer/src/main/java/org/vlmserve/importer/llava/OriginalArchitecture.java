@@ -52,8 +52,7 @@ public final class OriginalArchitecture implements Architecture {
                 config.manifest(options.precision().wireName(), importedAt, embeddings.dtype()),
                 encoder(checkpoint, config, policy),
                 projector(checkpoint, config, policy),
-                ClipLlamaGraphs.decoder(
-                        config.decoder(), (name, shape) -> text(checkpoint, name, shape), head, policy),
+                ClipLlamaGraphs.decoder(config.decoder(), (name, shape) -> text(checkpoint, name, shape), head, policy),
                 List.of(embeddings),
                 List.of(),
                 Map.of("tokenizer.json", config.tokenizer().toString().getBytes(StandardCharsets.UTF_8)));

@@ -76,7 +76,9 @@ public record OriginalConfig(
     /** Whether a config.json is of this layout, whatever its {@code model_type} shares with the Hub's. */
     public static boolean reads(CheckpointJson config) {
         return MODEL_TYPES.contains(config.string("model_type", ""))
-                && (config.has(TOWER) || config.has("mm_hidden_size") || FAMILY.equals(config.string("model_type", "")));
+                && (config.has(TOWER)
+                        || config.has("mm_hidden_size")
+                        || FAMILY.equals(config.string("model_type", "")));
     }
 
     /**
@@ -172,7 +174,8 @@ public record OriginalConfig(
                 int id = addIfAbsent(tokenizer, added, marker);
                 if (id >= vocabulary) {
                     throw config.unreadable(
-                            "vocab_size", "more than " + id + ", the id of " + marker + ", as mm_use_im_start_end is true");
+                            "vocab_size",
+                            "more than " + id + ", the id of " + marker + ", as mm_use_im_start_end is true");
                 }
             }
         }

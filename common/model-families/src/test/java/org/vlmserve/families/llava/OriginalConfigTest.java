@@ -35,8 +35,8 @@ class OriginalConfigTest {
     @BeforeEach
     void copyCheckpoint() throws IOException {
         try (Stream<Path> files = Files.list(GOLDEN)) {
-            for (Path file : files.filter(each -> !each.toString().endsWith(".bin"))
-                    .toList()) {
+            for (Path file :
+                    files.filter(each -> !each.toString().endsWith(".bin")).toList()) {
                 Files.copy(file, checkpoint.resolve(file.getFileName()));
             }
         }
@@ -59,7 +59,8 @@ class OriginalConfigTest {
 
     private void refuses(ErrorCode code, String... parts) {
         assertThatThrownBy(this::read)
-                .isInstanceOfSatisfying(VlmException.class, e -> assertThat(e.code()).isEqualTo(code))
+                .isInstanceOfSatisfying(
+                        VlmException.class, e -> assertThat(e.code()).isEqualTo(code))
                 .message()
                 .contains(List.of(parts));
     }
@@ -93,7 +94,8 @@ class OriginalConfigTest {
     void omittedKeysHaveTheOriginalsDefaults() throws IOException {
         change(
                 "config.json",
-                json -> json.remove(List.of("image_aspect_ratio", "mm_use_im_start_end", "eos_token_id", "pad_token_id")));
+                json -> json.remove(
+                        List.of("image_aspect_ratio", "mm_use_im_start_end", "eos_token_id", "pad_token_id")));
         Files.delete(checkpoint.resolve("generation_config.json"));
         Files.delete(checkpoint.resolve("tokenizer_config.json"));
         Files.delete(checkpoint.resolve("special_tokens_map.json"));
@@ -109,7 +111,9 @@ class OriginalConfigTest {
 
     @Test
     void layersAndRowsOfTheTowerAreChosen() throws IOException {
-        change("config.json", json -> json.put("mm_vision_select_layer", 1).put("mm_vision_select_feature", "cls_patch"));
+        change(
+                "config.json",
+                json -> json.put("mm_vision_select_layer", 1).put("mm_vision_select_feature", "cls_patch"));
         assertThat(read().features()).isEqualTo(new VisionFeatures(List.of(1), true));
         assertThat(read().preprocessing().rows()).isEqualTo(17);
         change("config.json", json -> json.put("mm_vision_select_layer", -5));
@@ -147,7 +151,10 @@ class OriginalConfigTest {
     void startAndEndTokensAreAddedWhereTheVocabularyHasRows() throws IOException {
         change("config.json", json -> json.put("mm_use_im_start_end", true).put("vocab_size", 523));
         OriginalConfig config = read();
-        assertThat(ids(config)).containsEntry("<im_patch>", 520).containsEntry("<im_start>", 521).containsEntry("<im_end>", 522);
+        assertThat(ids(config))
+                .containsEntry("<im_patch>", 520)
+                .containsEntry("<im_start>", 521)
+                .containsEntry("<im_end>", 522);
         assertThat(config.prompt().specialTokens()).containsEntry("image_token", "<im_start><image><im_end>");
         change("config.json", json -> json.put("mm_use_im_patch_token", false));
         assertThat(ids(read())).doesNotContainKey("<im_patch>").containsEntry("<im_start>", 520);

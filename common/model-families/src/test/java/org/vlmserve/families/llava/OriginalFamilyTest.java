@@ -36,7 +36,9 @@ class OriginalFamilyTest extends FamilyContractTest {
     protected List<Path> tokenizerFiles(Path checkpoint) {
         try {
             Path file = made.resolve("tokenizer.json");
-            Files.write(file, JsonMapper.shared().writeValueAsBytes(config(checkpoint).tokenizer()));
+            Files.write(
+                    file,
+                    JsonMapper.shared().writeValueAsBytes(config(checkpoint).tokenizer()));
             return List.of(file);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
