@@ -62,6 +62,8 @@ public final class SentencePieceConverter {
     }
 
     /**
+     * Reads a checkpoint's tokenizer.
+     *
      * @param checkpoint a directory with {@value #MODEL}
      * @return a tokenizer file for the tokenizers library
      * @throws VlmException {@code CHECKPOINT_UNREADABLE} for a file that is damaged, {@code CHECKPOINT_UNSUPPORTED} for a model that is
@@ -230,7 +232,7 @@ public final class SentencePieceConverter {
                 }
             }
             if (value.isArray()
-                    && (key.equals("extra_special_tokens") || !map && key.equals("additional_special_tokens"))) {
+                    && (key.equals("extra_special_tokens") || (!map && key.equals("additional_special_tokens")))) {
                 for (JsonNode item : value) {
                     extra.add(token(json, key, item, map));
                 }

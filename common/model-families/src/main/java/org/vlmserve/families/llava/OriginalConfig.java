@@ -82,6 +82,8 @@ public record OriginalConfig(
     }
 
     /**
+     * Reads a checkpoint and its vision tower.
+     *
      * @param visionTower the directory of the tower's checkpoint
      * @param chatTemplate a file that takes the place of the conversation "vicuna v1"
      * @throws VlmException {@code CHECKPOINT_UNREADABLE} for a file or key that is missing or malformed, or a tower that was not
