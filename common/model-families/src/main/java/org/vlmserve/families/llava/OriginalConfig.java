@@ -84,7 +84,7 @@ public record OriginalConfig(
     /**
      * Reads a checkpoint and its vision tower.
      *
-     * @param visionTower the directory of the tower's checkpoint
+     * @param visionTower the directory of the tower's checkpoint; null for one inside the checkpoint
      * @param chatTemplate a file that takes the place of the conversation "vicuna v1"
      * @throws VlmException {@code CHECKPOINT_UNREADABLE} for a file or key that is missing or malformed, or a tower that was not
      *     given; {@code CHECKPOINT_UNSUPPORTED} for what is not built
@@ -94,16 +94,13 @@ public record OriginalConfig(
         if (config.has("quantization_config")) {
             throw config.unsupported("quantization_config", "weights in bf16, fp16 or fp32");
         }
-        if (visionTower == null) {
-            throw config.unreadable(
-                    TOWER, "the directory of that vision tower's checkpoint, given with --vision-tower DIR");
-        }
-        ClipTower tower = tower(visionTower);
+        Path towerDirectory = visionTower == null ? towerInside(checkpoint, config) : visionTower;
+        ClipTower tower = tower(towerDirectory);
         if (config.requireInt("mm_hidden_size") != tower.width() || config.booleanValue("s2", false)) {
             throw config.unreadable(
                     "mm_hidden_size",
-                    "the width of the tower in " + visionTower + ", " + tower.width() + "; is it the one that " + TOWER
-                            + " names, " + config.node(TOWER) + "?");
+                    "the width of the tower in " + towerDirectory + ", " + tower.width() + "; is it the one that "
+                            + TOWER + " names, " + config.node(TOWER) + "?");
         }
         VisionFeatures features = features(config, tower);
         String aspectRatio = config.string("image_aspect_ratio", "square");
@@ -119,17 +116,28 @@ public record OriginalConfig(
         return new OriginalConfig(
                 config,
                 tower,
-                visionTower,
+                towerDirectory,
                 features,
                 projector.equals(LINEAR),
                 config.booleanValue("unfreeze_mm_vision_tower", false),
                 decoder,
-                LlavaPreprocessing.read(PictureProcessor.read(visionTower), tower, features)
+                LlavaPreprocessing.read(PictureProcessor.read(towerDirectory), tower, features)
                         .padded(aspectRatio.equals("pad")),
                 prompt(checkpoint, config, tokenizer),
                 GenerationDefaults.read(checkpoint, decoder.eosTokenIds()),
                 chatTemplate == null ? vicuna() : ChatTemplates.require(checkpoint, chatTemplate),
                 tokenizer);
+    }
+
+    /** A tower that stands in the checkpoint's own directory, under the name that the checkpoint gives it. */
+    private static Path towerInside(Path checkpoint, CheckpointJson config) {
+        String name = config.string(TOWER, "");
+        Path inside = checkpoint.resolve(name).normalize();
+        if (name.isEmpty() || !inside.startsWith(checkpoint.normalize()) || !Files.isDirectory(inside)) {
+            throw config.unreadable(
+                    TOWER, "the directory of that vision tower's checkpoint, given with --vision-tower DIR");
+        }
+        return inside;
     }
 
     /** The configuration of a vision tower alone, or a whole CLIP's. */
@@ -213,6 +221,8 @@ public record OriginalConfig(
     private static PlaceholderPrompt prompt(Path checkpoint, CheckpointJson config, ObjectNode tokenizer) {
         CheckpointJson settings = CheckpointJson.readIfPresent(checkpoint.resolve("tokenizer_config.json"));
         Map<String, String> special = new TreeMap<>(SpecialTokens.read(settings, SPECIAL_TOKENS));
+        // What only the defaults of Llama's class name may be missing from a tokenizer of another kind.
+        special.values().removeIf(token -> idOf(tokenizer, token) < 0);
         String beginning = special.get("bos_token");
         boolean begins = settings == null || settings.booleanValue("add_bos_token", true);
         if (settings != null && settings.booleanValue("add_eos_token", false)) {
@@ -226,12 +236,13 @@ public record OriginalConfig(
         return new PlaceholderPrompt(
                 PLACEHOLDER,
                 PLACEHOLDER_ID,
-                begins && beginning != null ? List.of(idOf(checkpoint, tokenizer, beginning)) : List.of(),
+                begins && beginning != null ? List.of(idOf(tokenizer, beginning)) : List.of(),
                 List.of(),
                 special);
     }
 
-    private static int idOf(Path checkpoint, ObjectNode tokenizer, String content) {
+    /** The token's id, or −1. */
+    private static int idOf(ObjectNode tokenizer, String content) {
         JsonNode id = tokenizer.path("model").path("vocab").path(content);
         if (id.isInt()) {
             return id.intValue();
@@ -241,8 +252,7 @@ public record OriginalConfig(
                 return token.path("id").asInt();
             }
         }
-        throw new VlmException(
-                ErrorCode.CHECKPOINT_UNREADABLE, checkpoint + ": the tokenizer has no token '" + content + "'");
+        return -1;
     }
 
     private static String vicuna() {

@@ -169,6 +169,36 @@ class OriginalConfigTest {
     }
 
     @Test
+    void aTowerInsideTheCheckpointNeedsNoOption() throws IOException {
+        change("config.json", json -> json.put("mm_vision_tower", "vision-tower"));
+        Path inside = Files.createDirectory(checkpoint.resolve("vision-tower"));
+        for (String name : List.of("config.json", "preprocessor_config.json")) {
+            Files.copy(TOWER.resolve(name), inside.resolve(name));
+        }
+        assertThat(OriginalConfig.read(checkpoint, null, null).towerDirectory()).isEqualTo(inside);
+        change(
+                "config.json",
+                json -> json.put("mm_vision_tower", "../" + checkpoint.getFileName() + "/vision-tower/../.."));
+        assertThatThrownBy(() -> OriginalConfig.read(checkpoint, null, null))
+                .isInstanceOf(VlmException.class)
+                .hasMessageContaining("--vision-tower DIR");
+    }
+
+    @Test
+    void aNamedTokenThatTheTokenizerLacksIsNone() throws IOException {
+        change("tokenizer_config.json", json -> json.put("add_bos_token", true));
+        Files.write(checkpoint.resolve("tokenizer.json"), JsonMapper.shared().writeValueAsBytes(read().tokenizer()));
+        Files.writeString(
+                checkpoint.resolve("tokenizer.json"),
+                Files.readString(checkpoint.resolve("tokenizer.json")).replace("\"<s>\"", "\"<begin>\""));
+        OriginalConfig config = read();
+        assertThat(config.prompt().specialTokens())
+                .doesNotContainKey("bos_token")
+                .containsKey("eos_token");
+        assertThat(config.prompt().beforeText()).isEmpty();
+    }
+
+    @Test
     void nothingStandsBeforeTheTextWhereTheTokenizerSaysSo() throws IOException {
         change("tokenizer_config.json", json -> json.put("add_bos_token", false));
         assertThat(read().prompt().beforeText()).isEmpty();
