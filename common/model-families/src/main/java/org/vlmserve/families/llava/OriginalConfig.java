@@ -85,7 +85,7 @@ public record OriginalConfig(
      * Reads a checkpoint and its vision tower.
      *
      * @param visionTower the directory of the tower's checkpoint; null for one inside the checkpoint
-     * @param chatTemplate a file that takes the place of the conversation "vicuna v1"
+     * @param chatTemplate a file that takes the place of chat_template.jinja, or of the conversation "vicuna v1"
      * @throws VlmException {@code CHECKPOINT_UNREADABLE} for a file or key that is missing or malformed, or a tower that was not
      *     given; {@code CHECKPOINT_UNSUPPORTED} for what is not built
      */
@@ -125,7 +125,7 @@ public record OriginalConfig(
                         .padded(aspectRatio.equals("pad")),
                 prompt(checkpoint, config, tokenizer),
                 GenerationDefaults.read(checkpoint, decoder.eosTokenIds()),
-                chatTemplate == null ? vicuna() : ChatTemplates.require(checkpoint, chatTemplate),
+                template(checkpoint, chatTemplate),
                 tokenizer);
     }
 
@@ -253,6 +253,15 @@ public record OriginalConfig(
             }
         }
         return -1;
+    }
+
+    /** Published checkpoints have none; one that was trained with another conversation than theirs may have a file of its own. */
+    private static String template(Path checkpoint, @Nullable Path given) {
+        Path own = checkpoint.resolve("chat_template.jinja");
+        if (given == null && !Files.exists(own)) {
+            return vicuna();
+        }
+        return ChatTemplates.require(checkpoint, given == null ? own : given);
     }
 
     private static String vicuna() {

@@ -199,6 +199,15 @@ class OriginalConfigTest {
     }
 
     @Test
+    void aTemplateThatIsGivenComesBeforeTheCheckpointsAndThatBeforeTheConversation() throws IOException {
+        assertThat(read().chatTemplate()).contains("A chat between a curious user");
+        Files.writeString(checkpoint.resolve("chat_template.jinja"), "own");
+        assertThat(read().chatTemplate()).isEqualTo("own");
+        Path given = Files.writeString(checkpoint.resolve("given.jinja"), "given");
+        assertThat(OriginalConfig.read(checkpoint, TOWER, given).chatTemplate()).isEqualTo("given");
+    }
+
+    @Test
     void nothingStandsBeforeTheTextWhereTheTokenizerSaysSo() throws IOException {
         change("tokenizer_config.json", json -> json.put("add_bos_token", false));
         assertThat(read().prompt().beforeText()).isEmpty();
