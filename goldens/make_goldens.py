@@ -20,7 +20,7 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 import torch  # noqa: E402
 import transformers  # noqa: E402
 
-from maker import llava, llava_next, pictures, pixels, qwen2_vl, templates  # noqa: E402
+from maker import llava, llava_llama, llava_next, pictures, pixels, qwen2_vl, sentence_pieces, templates, torch_files  # noqa: E402
 from maker.files import write_json  # noqa: E402
 
 
@@ -41,18 +41,28 @@ def make_templates(out: Path):
     templates.write(_fresh(out / "templates"))
 
 
+def make_torch(out: Path):
+    torch_files.write(_fresh(out / "torch"))
+
+
+def make_sentencepiece(out: Path):
+    sentence_pieces.write(_fresh(out / "sentencepiece"))
+
+
 def _folder(family) -> str:
     """A family's folder and part has the name of its package, the checkpoints' `model_type`."""
     return family.__name__.rsplit(".", 1)[1]
 
 
-FAMILIES = (qwen2_vl, llava, llava_next)
+FAMILIES = (qwen2_vl, llava, llava_next, llava_llama)
 
 PARTS = {
     "pictures": make_pictures,
     **{_folder(family): functools.partial(make_family, family) for family in FAMILIES},
     "pixels": make_pixels,
     "templates": make_templates,
+    "torch": make_torch,
+    "sentencepiece": make_sentencepiece,
 }
 
 
@@ -69,7 +79,16 @@ def write_versions(out: Path):
             if path.is_file():
                 files[path.relative_to(out).as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
     versions = {"python": platform.python_version()}
-    for package in ("torch", "transformers", "tokenizers", "safetensors", "pillow", "numpy", "jinja2"):
+    for package in (
+        "torch",
+        "transformers",
+        "tokenizers",
+        "sentencepiece",
+        "safetensors",
+        "pillow",
+        "numpy",
+        "jinja2",
+    ):
         versions[package] = importlib.metadata.version(package)
     write_json(out / "versions.json", {"versions": versions, "sha256": dict(sorted(files.items()))})
 

@@ -20,6 +20,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.vlmserve.families.FamilyRegistry;
 import org.vlmserve.families.bundle.Bundle;
+import org.vlmserve.importer.ImportOptions;
 import org.vlmserve.importer.Importer;
 import org.vlmserve.importer.Precision;
 import org.vlmserve.importer.ProgressListener;
@@ -66,7 +67,10 @@ class GoldenAnswersTest {
         return BUNDLES.computeIfAbsent(
                 name,
                 each -> Importer.importCheckpoint(
-                        checkpoint.directory(), imports.resolve(each), precision, ProgressListener.SILENT));
+                        checkpoint.directory(),
+                        imports.resolve(each),
+                        ImportOptions.of(precision, checkpoint.visionTower()),
+                        ProgressListener.SILENT));
     }
 
     private static DecoderStage stage(Bundle bundle, DecoderConfig config) {

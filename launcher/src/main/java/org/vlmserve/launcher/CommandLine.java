@@ -24,7 +24,7 @@ final class CommandLine {
               vlm status          says what runs
               vlm logs PROGRAM [-f]
                                   shows what a program printed
-              vlm import CHECKPOINT BUNDLE [--precision fp32|int8|int4] [--force]
+              vlm import CHECKPOINT BUNDLE [--precision fp32|int8|int4] [OPTION...]
                                   makes a bundle of a Hugging Face checkpoint
               vlm COMMAND --help  says more
 
@@ -65,9 +65,16 @@ final class CommandLine {
             Prints what a program printed since its last start; -f goes on until interrupted. PROGRAM is one of:
             broker, vision-encoder, projector, decoder, gateway, importer.
             """, "import", """
-            vlm import CHECKPOINT BUNDLE [--precision fp32|int8|int4] [--force]
+            vlm import CHECKPOINT BUNDLE [--precision fp32|int8|int4] [--vision-tower DIR] [--chat-template FILE] [--force]
 
-            Makes a bundle of a Hugging Face checkpoint directory, to be served with vlm up --bundle NAME=BUNDLE.
+            Makes a bundle of a checkpoint directory, to be served with vlm up --bundle NAME=BUNDLE. Weights are read from
+            safetensors files or from PyTorch's .bin files, of which nothing is executed.
+
+              --precision P          fp32 (equal to the reference), int8 (the default) or int4
+              --vision-tower DIR     the checkpoint of the vision encoder, for one that only names it (mm_vision_tower in
+                                     config.json)
+              --chat-template FILE   a Jinja chat template in place of the checkpoint's own
+              --force                replaces BUNDLE where it exists
             """);
 
     private CommandLine() {}

@@ -17,6 +17,11 @@ public interface Architecture {
      */
     boolean reads(CheckpointJson config);
 
+    /** Whether the vision tower comes in a directory of its own, {@link ImportOptions#visionTower()}. */
+    default boolean takesVisionTower() {
+        return false;
+    }
+
     /**
      * Builds the graphs; no weight is read yet.
      *

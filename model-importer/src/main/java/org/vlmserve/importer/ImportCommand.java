@@ -3,21 +3,27 @@ package org.vlmserve.importer;
 import java.io.PrintStream;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.vlmserve.families.bundle.Bundle;
 import org.vlmserve.protocol.error.VlmException;
 
 /**
- * {@code import CHECKPOINT BUNDLE [--precision fp32|int8|int4] [--force]}. Exits with 0, with 2 for a command that is not understood,
- * and with 1 for an import that fails, whose error is the last line on stderr.
+ * {@code import CHECKPOINT BUNDLE [--precision fp32|int8|int4] [--vision-tower DIR] [--chat-template FILE] [--force]}. Exits with 0,
+ * with 2 for a command that is not understood, and with 1 for an import that fails, whose error is the last line on stderr.
  */
 public final class ImportCommand {
 
-    static final String USAGE = "usage: import CHECKPOINT BUNDLE [--precision fp32|int8|int4] [--force]";
+    static final String USAGE = "usage: import CHECKPOINT BUNDLE [--precision fp32|int8|int4] [--vision-tower DIR]"
+            + " [--chat-template FILE] [--force]";
+
+    /** Options that take a value. */
+    private static final List<String> VALUED = List.of("--precision", "--vision-tower", "--chat-template");
 
     /** @param force whether an existing bundle is replaced */
-    private record Arguments(Path checkpoint, Path bundle, Precision precision, boolean force) {}
+    private record Arguments(Path checkpoint, Path bundle, ImportOptions options, boolean force) {}
 
     private ImportCommand() {}
 
@@ -41,7 +47,7 @@ public final class ImportCommand {
                     .run(
                             arguments.checkpoint(),
                             arguments.bundle(),
-                            ImportOptions.of(arguments.precision()),
+                            arguments.options(),
                             arguments.force(),
                             new ProgressBar(err, terminal));
             out.println(bundle.directory() + " " + bundle.manifest().family() + " "
@@ -55,22 +61,21 @@ public final class ImportCommand {
 
     private static @Nullable Arguments parse(String[] args, PrintStream err) {
         List<String> places = new ArrayList<>();
-        Precision precision = Precision.INT8;
+        Map<String, String> values = new HashMap<>();
         boolean force = false;
         for (int i = 0; i < args.length; i++) {
             String argument = args[i];
-            if (argument.equals("--force")) {
-                force = true;
-            } else if (argument.equals("--precision") || argument.startsWith("--precision=")) {
-                String value = argument.equals("--precision")
-                        ? (++i < args.length ? args[i] : "")
-                        : argument.substring("--precision=".length());
-                var known = Precision.ofWireName(value);
-                if (known.isEmpty()) {
-                    err.println("--precision is '" + value + "', expected fp32, int8 or int4");
+            int equals = argument.indexOf('=');
+            String option = argument.startsWith("-") && equals > 0 ? argument.substring(0, equals) : argument;
+            if (VALUED.contains(option)) {
+                String value = equals > 0 ? argument.substring(equals + 1) : ++i < args.length ? args[i] : "";
+                if (value.isEmpty()) {
+                    err.println(option + " without a value");
                     return null;
                 }
-                precision = known.get();
+                values.put(option, value);
+            } else if (argument.equals("--force")) {
+                force = true;
             } else if (argument.startsWith("-")) {
                 err.println("unknown option " + argument);
                 return null;
@@ -78,10 +83,22 @@ public final class ImportCommand {
                 places.add(argument);
             }
         }
+        String precision = values.getOrDefault("--precision", Precision.INT8.wireName());
+        var known = Precision.ofWireName(precision);
+        if (known.isEmpty()) {
+            err.println("--precision is '" + precision + "', expected fp32, int8 or int4");
+            return null;
+        }
         if (places.size() != 2) {
             err.println("expected a checkpoint and a bundle, got " + places.size() + " names");
             return null;
         }
-        return new Arguments(Path.of(places.get(0)), Path.of(places.get(1)), precision, force);
+        ImportOptions options =
+                new ImportOptions(known.get(), path(values.get("--vision-tower")), path(values.get("--chat-template")));
+        return new Arguments(Path.of(places.get(0)), Path.of(places.get(1)), options, force);
+    }
+
+    private static @Nullable Path path(@Nullable String value) {
+        return value == null ? null : Path.of(value);
     }
 }

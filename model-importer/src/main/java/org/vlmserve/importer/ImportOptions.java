@@ -15,6 +15,10 @@ public record ImportOptions(
         @Nullable Path chatTemplate) {
 
     public static ImportOptions of(Precision precision) {
-        return new ImportOptions(precision, null, null);
+        return of(precision, null);
+    }
+
+    public static ImportOptions of(Precision precision, @Nullable Path visionTower) {
+        return new ImportOptions(precision, visionTower, null);
     }
 }

@@ -14,6 +14,7 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.time.Clock;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.ServiceLoader;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -55,7 +56,13 @@ public final class Importer {
     /** Imports with a fresh {@link Importer}; refuses an existing target. */
     public static Bundle importCheckpoint(
             Path checkpoint, Path target, Precision precision, ProgressListener progress) {
-        return new Importer().run(checkpoint, target, ImportOptions.of(precision), false, progress);
+        return importCheckpoint(checkpoint, target, ImportOptions.of(precision), progress);
+    }
+
+    /** Imports with a fresh {@link Importer}; refuses an existing target. */
+    public static Bundle importCheckpoint(
+            Path checkpoint, Path target, ImportOptions options, ProgressListener progress) {
+        return new Importer().run(checkpoint, target, options, false, progress);
     }
 
     /**
@@ -76,6 +83,12 @@ public final class Importer {
                     ErrorCode.INVALID_REQUEST, target + " exists; choose another name, or replace it with --force");
         }
         Architecture architecture = architecture(checkpoint);
+        if (options.visionTower() != null && !architecture.takesVisionTower()) {
+            throw new VlmException(
+                    ErrorCode.INVALID_REQUEST,
+                    "--vision-tower is " + options.visionTower() + ", and " + checkpoint + ", a checkpoint of "
+                            + architecture.family() + ", holds its own; leave the option out");
+        }
         Path partial = parent.resolve(
                 place.getFileName() + ".partial-" + ProcessHandle.current().pid());
         Thread cleaner = new Thread(() -> delete(partial), "delete-partial-bundle");
@@ -106,21 +119,28 @@ public final class Importer {
                     checkpoint + " is no directory; expected a Hugging Face checkpoint with a config.json");
         }
         CheckpointJson config = CheckpointJson.read(checkpoint.resolve("config.json"));
-        String modelType = config.optionalString("model_type");
         return architectures.stream()
                 .filter(known -> known.reads(config))
                 .findFirst()
                 .orElseThrow(() -> new VlmException(
                         ErrorCode.CHECKPOINT_UNSUPPORTED,
-                        checkpoint + " is a checkpoint of "
-                                + (modelType == null ? "an architecture that config.json does not name" : modelType)
-                                + "; supported: "
+                        checkpoint + " is a checkpoint of " + named(config) + "; supported: "
                                 + String.join(
                                         ", ",
                                         architectures.stream()
                                                 .map(Architecture::family)
                                                 .sorted()
                                                 .toList())));
+    }
+
+    /** What config.json says that a checkpoint is: its model type, and the class that made it where it names one. */
+    private static String named(CheckpointJson config) {
+        String modelType = config.optionalString("model_type");
+        String made = config.node("architectures").path(0).asString("");
+        if (modelType == null) {
+            return made.isEmpty() ? "an architecture that config.json does not name" : made;
+        }
+        return made.isEmpty() ? modelType : modelType + " (" + made + ")";
     }
 
     private static long size(Blueprint blueprint) {
@@ -167,11 +187,10 @@ public final class Importer {
         }
         Files.createDirectory(bundle.tokenizer());
         for (Path file : blueprint.tokenizerFiles()) {
-            Path name = file.getFileName();
-            try (BundleFile out = store.create(bundle.tokenizer().resolve(name))) {
-                out.write(ByteBuffer.wrap(Files.readAllBytes(file)), 0);
-                out.force();
-            }
+            writeFile(bundle.tokenizer().resolve(file.getFileName()), Files.readAllBytes(file));
+        }
+        for (Map.Entry<String, byte[]> file : blueprint.madeTokenizerFiles().entrySet()) {
+            writeFile(bundle.tokenizer().resolve(file.getKey()), file.getValue());
         }
         progress.finishing();
         BundleWriter.write(directory, BundleWriter.withRevision(directory, blueprint.manifest()));
@@ -184,6 +203,13 @@ public final class Importer {
             }
         }
         return manifest;
+    }
+
+    private void writeFile(Path place, byte[] content) throws IOException {
+        try (BundleFile out = store.create(place)) {
+            out.write(ByteBuffer.wrap(content), 0);
+            out.force();
+        }
     }
 
     private void writeGraph(OnnxGraph graph, Path file, ExecutorService workers, ProgressListener progress)

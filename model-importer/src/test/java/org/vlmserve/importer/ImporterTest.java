@@ -196,8 +196,8 @@ class ImporterTest {
                 ErrorCode.CHECKPOINT_UNSUPPORTED,
                 () -> Importer.importCheckpoint(
                         changed, bundles.resolve("tiny"), Precision.INT8, ProgressListener.SILENT),
-                "a checkpoint of somebody_elses",
-                "supported: llava, llava_next, ",
+                "a checkpoint of somebody_elses (Qwen2VLForConditionalGeneration)",
+                "supported: ",
                 "qwen2_vl");
         assertFails(
                 ErrorCode.CHECKPOINT_UNREADABLE,
@@ -232,6 +232,29 @@ class ImporterTest {
         }
         assertThat(command(out, err, checkpoint, target, "--force", "--precision=fp32"))
                 .isZero();
+    }
+
+    @Test
+    void theCommandTakesAnotherChatTemplateAndRefusesATowerThatIsNotNeeded() throws IOException {
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        ByteArrayOutputStream err = new ByteArrayOutputStream();
+        String checkpoint = golden.directory().toString();
+        String target = bundles.resolve("tiny").toString();
+        Path template = Files.writeString(directory.resolve("plain.jinja"), "{{ messages[0].content }}");
+        assertThat(command(out, err, checkpoint, target, "--chat-template", template.toString()))
+                .isZero();
+        assertThat(BundleReader.read(bundles.resolve("tiny")).manifest().chatTemplate())
+                .isEqualTo("{{ messages[0].content }}");
+        err.reset();
+        assertThat(command(out, err, checkpoint, target, "--force", "--chat-template=" + directory.resolve("none")))
+                .isEqualTo(1);
+        assertThat(err.toString(StandardCharsets.UTF_8)).startsWith("checkpoint_unreadable (4001): ");
+        err.reset();
+        assertThat(command(out, err, checkpoint, target, "--force", "--vision-tower", checkpoint))
+                .isEqualTo(1);
+        assertThat(err.toString(StandardCharsets.UTF_8))
+                .startsWith("invalid_request (1001): --vision-tower is " + checkpoint)
+                .contains("holds its own");
     }
 
     @Test

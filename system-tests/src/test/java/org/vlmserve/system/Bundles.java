@@ -8,9 +8,11 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.vlmserve.families.bundle.Bundle;
+import org.vlmserve.importer.ImportOptions;
 import org.vlmserve.importer.Importer;
 import org.vlmserve.importer.Precision;
 import org.vlmserve.importer.ProgressListener;
+import org.vlmserve.testing.GoldenCheckpoint;
 
 /** Bundles for tests, imported once for each run of the tests. */
 final class Bundles {
@@ -33,14 +35,23 @@ final class Bundles {
         }
     }
 
+    /** The bundle of a golden checkpoint, with its vision tower where that stands apart. */
+    static Bundle imported(GoldenCheckpoint checkpoint, Precision precision) {
+        return imported(checkpoint.directory(), ImportOptions.of(precision, checkpoint.visionTower()));
+    }
+
+    static Bundle imported(Path checkpoint, Precision precision) {
+        return imported(checkpoint, ImportOptions.of(precision));
+    }
+
     /** The bundle of a checkpoint, imported by the first test that asks for it. */
-    static synchronized Bundle imported(Path checkpoint, Precision precision) {
-        String name = ROOT.relativize(checkpoint).toString().replaceAll("\\W+", "-") + "-" + precision;
+    private static synchronized Bundle imported(Path checkpoint, ImportOptions options) {
+        String name = ROOT.relativize(checkpoint).toString().replaceAll("\\W+", "-") + "-" + options.precision();
         return IMPORTED.computeIfAbsent(name, absent -> {
             try {
                 Path directory = Files.createTempDirectory(Files.createDirectories(DIRECTORY), name)
                         .resolve("bundle");
-                return Importer.importCheckpoint(checkpoint, directory, precision, ProgressListener.SILENT);
+                return Importer.importCheckpoint(checkpoint, directory, options, ProgressListener.SILENT);
             } catch (IOException e) {
                 throw new UncheckedIOException(e);
             }

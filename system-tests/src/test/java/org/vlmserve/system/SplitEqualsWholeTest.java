@@ -40,8 +40,7 @@ final class SplitEqualsWholeTest {
         Map<String, Bundle> bundles = new LinkedHashMap<>();
         Goldens.find()
                 .checkpoints()
-                .forEach(checkpoint ->
-                        bundles.put(checkpoint.name(), Bundles.imported(checkpoint.directory(), Precision.INT8)));
+                .forEach(checkpoint -> bundles.put(checkpoint.name(), Bundles.imported(checkpoint, Precision.INT8)));
         Path shipped = Bundles.shippedCheckpoint();
         bundles.put(shipped.getFileName().toString(), Bundles.imported(shipped, Precision.INT8));
         List<Question> questions = questions();

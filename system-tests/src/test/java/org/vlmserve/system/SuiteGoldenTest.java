@@ -32,7 +32,7 @@ final class SuiteGoldenTest {
     static void start() {
         Map<String, Bundle> bundles = new LinkedHashMap<>();
         for (GoldenCheckpoint checkpoint : Goldens.find().checkpoints()) {
-            bundles.put(checkpoint.name(), Bundles.imported(checkpoint.directory(), Precision.FP32));
+            bundles.put(checkpoint.name(), Bundles.imported(checkpoint, Precision.FP32));
         }
         suite = SuiteUnderTest.start(bundles);
     }

@@ -44,7 +44,7 @@ class WholeGoldenTest {
     @ParameterizedTest
     @MethodSource("checkpoints")
     void answersAreTheReferences(GoldenCheckpoint checkpoint) throws IOException {
-        Bundle bundle = Bundles.imported(checkpoint.directory(), Precision.FP32);
+        Bundle bundle = Bundles.imported(checkpoint, Precision.FP32);
         try (Whole whole = new Whole(bundle, new DecoderConfig(1, 1, 256, 4096), EngineOptions.ofThreads(1))) {
             assertThat(checkpoint.cases()).isNotEmpty();
             for (GoldenCase golden : checkpoint.cases()) {

@@ -1,8 +1,10 @@
 package org.vlmserve.testing;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** A tiny random checkpoint and what the reference answers with it. */
 public final class GoldenCheckpoint {
@@ -32,6 +34,12 @@ public final class GoldenCheckpoint {
     /** The checkpoint's files, as a user would hand them in. */
     public Path directory() {
         return folder.resolve("checkpoint");
+    }
+
+    /** The checkpoint of its vision tower, where that comes in a directory of its own. */
+    public @Nullable Path visionTower() {
+        Path tower = folder.resolve("tower");
+        return Files.exists(tower) ? tower : null;
     }
 
     public List<GoldenCase> cases() {

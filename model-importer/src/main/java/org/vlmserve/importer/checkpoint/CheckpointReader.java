@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 import tools.jackson.core.JacksonException;
@@ -17,13 +18,31 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * A checkpoint's weights by name: {@code model.safetensors}, or the files that {@code model.safetensors.index.json} names.
- * Nothing is read before it is asked for. Thread-safe; tensors end with {@link #close}.
+ * A checkpoint's weights by name: {@code model.safetensors}, or the files that {@code model.safetensors.index.json} names, or else
+ * {@code pytorch_model.bin} in the same two ways. Nothing is read before it is asked for. Thread-safe; tensors end with
+ * {@link #close}.
  */
 public final class CheckpointReader implements AutoCloseable {
 
-    private static final String SINGLE = "model.safetensors";
-    private static final String INDEX = "model.safetensors.index.json";
+    /** Later ones are looked for where earlier ones are missing. */
+    private enum Format {
+        SAFETENSORS("model.safetensors"),
+        TORCH("pytorch_model.bin");
+
+        private final String single;
+
+        Format(String single) {
+            this.single = single;
+        }
+
+        String index() {
+            return single + ".index.json";
+        }
+
+        Map<String, CheckpointTensor> read(Path file, Arena arena) {
+            return this == SAFETENSORS ? Safetensors.read(file, arena) : TorchFile.read(file, arena);
+        }
+    }
 
     private final Path directory;
     private final Arena arena;
@@ -40,34 +59,47 @@ public final class CheckpointReader implements AutoCloseable {
     public static CheckpointReader open(Path directory) {
         Arena arena = Arena.ofShared();
         try {
-            Map<String, CheckpointTensor> tensors;
-            if (Files.exists(directory.resolve(INDEX))) {
-                tensors = indexed(directory, arena);
-            } else if (Files.exists(directory.resolve(SINGLE))) {
-                tensors = Safetensors.read(directory.resolve(SINGLE), arena);
-            } else {
-                throw new VlmException(
-                        ErrorCode.CHECKPOINT_UNREADABLE,
-                        directory + " holds neither " + SINGLE + " nor " + INDEX
-                                + "; weights in another format have to be saved as safetensors first");
-            }
-            return new CheckpointReader(directory, arena, tensors);
+            return new CheckpointReader(directory, arena, tensors(directory, arena));
         } catch (RuntimeException e) {
             arena.close();
             throw e;
         }
     }
 
-    private static Map<String, CheckpointTensor> indexed(Path directory, Arena arena) {
-        Path index = directory.resolve(INDEX);
+    /**
+     * Another directory's weights, such as those of a vision tower that is a checkpoint of its own. They end with this reader.
+     *
+     * @throws VlmException as {@link #open}
+     */
+    public CheckpointReader beside(Path other) {
+        return new CheckpointReader(other, arena, tensors(other, arena));
+    }
+
+    private static Map<String, CheckpointTensor> tensors(Path directory, Arena arena) {
+        for (Format format : Format.values()) {
+            if (Files.exists(directory.resolve(format.index()))) {
+                return indexed(directory, format, arena);
+            }
+            if (Files.exists(directory.resolve(format.single))) {
+                return format.read(directory.resolve(format.single), arena);
+            }
+        }
+        throw unreadable(
+                directory,
+                "it holds no weights; expected model.safetensors or pytorch_model.bin, or one of them with .index.json",
+                null);
+    }
+
+    private static Map<String, CheckpointTensor> indexed(Path directory, Format format, Arena arena) {
+        Path index = directory.resolve(format.index());
         JsonNode map;
         try {
             map = new JsonMapper().readTree(Files.readString(index)).path("weight_map");
         } catch (IOException | JacksonException e) {
-            throw Safetensors.unreadable(index, "it is no JSON index", e);
+            throw unreadable(index, "it is no JSON index", e);
         }
         if (!map.isObject() || map.isEmpty()) {
-            throw Safetensors.unreadable(index, "it has no weight_map", null);
+            throw unreadable(index, "it has no weight_map", null);
         }
         Set<String> files = new TreeSet<>();
         map.forEach(file -> files.add(file.asString("")));
@@ -75,12 +107,12 @@ public final class CheckpointReader implements AutoCloseable {
         for (String file : files) {
             Path path = directory.resolve(file).normalize();
             if (file.isEmpty() || !directory.normalize().equals(path.getParent())) {
-                throw Safetensors.unreadable(index, "it names '" + file + "', expected a file beside it", null);
+                throw unreadable(index, "it names '" + file + "', expected a file beside it", null);
             }
             if (!Files.exists(path)) {
-                throw Safetensors.unreadable(path, "the index names it and it is missing", null);
+                throw unreadable(path, "the index names it and it is missing", null);
             }
-            for (CheckpointTensor tensor : Safetensors.read(path, arena).values()) {
+            for (CheckpointTensor tensor : format.read(path, arena).values()) {
                 if (map.path(tensor.name()).asString("").equals(file)) {
                     found.put(tensor.name(), tensor);
                 }
@@ -112,7 +144,7 @@ public final class CheckpointReader implements AutoCloseable {
             CheckpointTensor tensor = tensors.get(name);
             if (tensor != null) {
                 if (!Arrays.equals(tensor.shape(), shape)) {
-                    throw Safetensors.unreadable(
+                    throw unreadable(
                             tensor.file(),
                             "tensor " + name + " has shape " + Arrays.toString(tensor.shape())
                                     + ", but config.json asks for " + Arrays.toString(shape),
@@ -121,7 +153,7 @@ public final class CheckpointReader implements AutoCloseable {
                 return tensor;
             }
         }
-        throw Safetensors.unreadable(
+        throw unreadable(
                 directory,
                 "tensor " + String.join(" or ", names) + " is missing (or of a type other than F32, F16, BF16)",
                 null);
@@ -130,5 +162,9 @@ public final class CheckpointReader implements AutoCloseable {
     @Override
     public void close() {
         arena.close();
+    }
+
+    static VlmException unreadable(Path file, String what, @Nullable Throwable cause) {
+        return new VlmException(ErrorCode.CHECKPOINT_UNREADABLE, "cannot read " + file + ": " + what, cause);
     }
 }

@@ -6,6 +6,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.stream.IntStream;
 import org.vlmserve.protocol.tensor.DType;
 
 /**
@@ -29,16 +30,40 @@ public final class CheckpointTensor implements MatrixSource {
     private final DType dtype;
     private final long[] shape;
     private final long columns;
+    private final long[] strides;
+    private final boolean rowMajor;
     private final MemorySegment data;
 
-    /** @param dtype F32, F16 or BF16 */
-    CheckpointTensor(String name, Path file, DType dtype, long[] shape, MemorySegment data) {
+    /**
+     * @param dtype F32, F16 or BF16
+     * @param strides elements from one index to the next, for each dimension
+     * @param data from the first element to the last
+     */
+    CheckpointTensor(String name, Path file, DType dtype, long[] shape, long[] strides, MemorySegment data) {
         this.name = name;
         this.file = file;
         this.dtype = dtype;
         this.shape = shape;
         this.columns = Arrays.stream(shape).skip(1).reduce(1, (a, b) -> a * b);
+        this.strides = strides;
         this.data = data;
+        long[] dense = denseStrides(shape);
+        this.rowMajor = IntStream.range(0, shape.length).allMatch(i -> shape[i] <= 1 || strides[i] == dense[i]);
+    }
+
+    /** One whose elements lie in {@code data} without gaps, the last dimension's side by side. */
+    static CheckpointTensor rowMajor(String name, Path file, DType dtype, long[] shape, MemorySegment data) {
+        return new CheckpointTensor(name, file, dtype, shape, denseStrides(shape), data);
+    }
+
+    private static long[] denseStrides(long[] shape) {
+        long[] strides = new long[shape.length];
+        long stride = 1;
+        for (int i = shape.length - 1; i >= 0; i--) {
+            strides[i] = stride;
+            stride *= Math.max(1, shape[i]);
+        }
+        return strides;
     }
 
     public String name() {
@@ -57,9 +82,28 @@ public final class CheckpointTensor implements MatrixSource {
         return shape.clone();
     }
 
-    /** The elements as they lie in the file, row-major, little-endian. */
+    /** The elements in the file's type, row-major, little-endian: the mapped file, or a copy where they lie there in another order. */
     public MemorySegment data() {
-        return data;
+        if (rowMajor) {
+            return data;
+        }
+        int each = dtype.bytes();
+        MemorySegment copy = Arena.ofAuto().allocate(rows() * columns * each, each);
+        for (long i = 0; i < rows() * columns; i++) {
+            MemorySegment.copy(data, position(i / columns, i % columns), copy, i * each, each);
+        }
+        return copy;
+    }
+
+    /** Where an element lies in {@link #data}, in bytes. */
+    private long position(long row, long column) {
+        long element = row * (shape.length == 0 ? 0 : strides[0]);
+        long rest = column;
+        for (int i = shape.length - 1; i > 0; i--) {
+            element += rest % shape[i] * strides[i];
+            rest /= shape[i];
+        }
+        return element * dtype.bytes();
     }
 
     @Override
@@ -74,12 +118,28 @@ public final class CheckpointTensor implements MatrixSource {
 
     @Override
     public void read(int row, int firstColumn, int count, float[] out, int offset) {
+        if (!rowMajor) {
+            readScattered(row, firstColumn, count, out, offset);
+            return;
+        }
         long start = (row * columns + firstColumn) * dtype.bytes();
         switch (dtype) {
             case F32 -> MemorySegment.copy(data, FLOAT, start, out, offset, count);
             case BF16 -> widenBf16(start, count, out, offset);
             case F16 -> widenF16(start, count, out, offset);
             default -> throw new IllegalStateException("unreachable: " + dtype);
+        }
+    }
+
+    private void readScattered(int row, int firstColumn, int count, float[] out, int offset) {
+        for (int i = 0; i < count; i++) {
+            long at = position(row, firstColumn + i);
+            out[offset + i] = switch (dtype) {
+                case F32 -> data.get(FLOAT, at);
+                case BF16 -> Float.intBitsToFloat(data.get(SHORT, at) << 16);
+                case F16 -> Float.float16ToFloat(data.get(SHORT, at));
+                default -> throw new IllegalStateException("unreachable: " + dtype);
+            };
         }
     }
 
@@ -94,12 +154,12 @@ public final class CheckpointTensor implements MatrixSource {
             read(i, 0, row.length, row, 0);
             MemorySegment.copy(row, 0, copy, FLOAT, (long) i * row.length * Float.BYTES, row.length);
         }
-        return new CheckpointTensor(name, file, DType.F32, shape, copy);
+        return rowMajor(name, file, DType.F32, shape, copy);
     }
 
     @Override
     public float largest(int row) {
-        if (dtype != DType.BF16 || columns % 2 != 0) {
+        if (!rowMajor || dtype != DType.BF16 || columns % 2 != 0) {
             return MatrixSource.super.largest(row);
         }
         // Without their signs, floats are in the order of their bits.

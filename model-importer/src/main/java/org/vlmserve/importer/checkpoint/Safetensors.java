@@ -15,8 +15,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
-import org.vlmserve.protocol.error.ErrorCode;
-import org.vlmserve.protocol.error.VlmException;
 import org.vlmserve.protocol.tensor.DType;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
@@ -47,13 +45,13 @@ final class Safetensors {
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
             long size = channel.size();
             if (size < Long.BYTES) {
-                throw unreadable(
+                throw CheckpointReader.unreadable(
                         file, "it holds " + size + " bytes, expected at least the 8 of the header's length", null);
             }
             MemorySegment mapped = channel.map(FileChannel.MapMode.READ_ONLY, 0, size, arena);
             long header = mapped.get(ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN), 0);
             if (header < 2 || header > LONGEST_HEADER || header > size - Long.BYTES) {
-                throw unreadable(
+                throw CheckpointReader.unreadable(
                         file,
                         "its header claims " + Long.toUnsignedString(header) + " bytes of a file of " + size
                                 + "; the download is damaged, fetch the file again",
@@ -69,12 +67,13 @@ final class Safetensors {
                 if (dtype != null) {
                     checkSize(file, entry, dtype);
                     MemorySegment part = data.asSlice(entry.begin(), entry.end() - entry.begin());
-                    tensors.put(entry.name(), new CheckpointTensor(entry.name(), file, dtype, entry.shape(), part));
+                    tensors.put(
+                            entry.name(), CheckpointTensor.rowMajor(entry.name(), file, dtype, entry.shape(), part));
                 }
             }
             return tensors;
         } catch (IOException e) {
-            throw unreadable(file, String.valueOf(e.getMessage()), e);
+            throw CheckpointReader.unreadable(file, String.valueOf(e.getMessage()), e);
         }
     }
 
@@ -83,10 +82,10 @@ final class Safetensors {
         try {
             root = JSON.readTree(json);
         } catch (JacksonException e) {
-            throw unreadable(file, "its header is no JSON; fetch the file again", e);
+            throw CheckpointReader.unreadable(file, "its header is no JSON; fetch the file again", e);
         }
         if (!root.isObject()) {
-            throw unreadable(file, "its header is no JSON object; fetch the file again", null);
+            throw CheckpointReader.unreadable(file, "its header is no JSON object; fetch the file again", null);
         }
         List<Entry> entries = new ArrayList<>();
         for (Map.Entry<String, JsonNode> property : root.properties()) {
@@ -101,7 +100,7 @@ final class Safetensors {
         JsonNode shape = node.path("shape");
         JsonNode offsets = node.path("data_offsets");
         if (!node.path("dtype").isString() || !isSizes(shape) || !isSizes(offsets) || offsets.size() != 2) {
-            throw unreadable(
+            throw CheckpointReader.unreadable(
                     file, "tensor " + name + " lacks a dtype, a shape or two data_offsets of whole numbers", null);
         }
         long[] dims = new long[shape.size()];
@@ -135,14 +134,14 @@ final class Safetensors {
         String before = "the header";
         for (Entry entry : ordered) {
             if (entry.end() < entry.begin() || entry.end() > dataSize) {
-                throw unreadable(
+                throw CheckpointReader.unreadable(
                         file,
                         "tensor " + entry.name() + " lies at [" + entry.begin() + ", " + entry.end() + ") of "
                                 + dataSize + " bytes of data; the file is cut short or damaged, fetch it again",
                         null);
             }
             if (entry.begin() < end) {
-                throw unreadable(
+                throw CheckpointReader.unreadable(
                         file, "tensor " + entry.name() + " overlaps " + before + "; the file is damaged", null);
             }
             end = entry.end();
@@ -160,7 +159,7 @@ final class Safetensors {
             bytes = -1;
         }
         if (bytes != entry.end() - entry.begin()) {
-            throw unreadable(
+            throw CheckpointReader.unreadable(
                     file,
                     "tensor " + entry.name() + " has " + (entry.end() - entry.begin()) + " bytes, expected " + bytes
                             + " for its shape and dtype " + entry.dtype(),
@@ -175,9 +174,5 @@ final class Safetensors {
             case "BF16" -> DType.BF16;
             default -> null;
         };
-    }
-
-    static VlmException unreadable(Path file, String what, @Nullable Throwable cause) {
-        return new VlmException(ErrorCode.CHECKPOINT_UNREADABLE, "cannot read " + file + ": " + what, cause);
     }
 }

@@ -4,6 +4,7 @@ import java.time.Instant;
 import java.util.List;
 import org.vlmserve.families.checkpoint.CheckpointJson;
 import org.vlmserve.families.llava.LlavaConfig;
+import org.vlmserve.families.llava.OriginalConfig;
 import org.vlmserve.importer.Architecture;
 import org.vlmserve.importer.Blueprint;
 import org.vlmserve.importer.ImportOptions;
@@ -22,7 +23,8 @@ public final class LlavaArchitecture implements Architecture {
 
     @Override
     public boolean reads(CheckpointJson config) {
-        return LlavaConfig.MODEL_TYPE.equals(config.optionalString("model_type"));
+        // The original repository's layout shares this model_type.
+        return LlavaConfig.MODEL_TYPE.equals(config.optionalString("model_type")) && !OriginalConfig.reads(config);
     }
 
     @Override

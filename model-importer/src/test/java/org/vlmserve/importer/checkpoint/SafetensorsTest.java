@@ -138,9 +138,10 @@ class SafetensorsTest {
     }
 
     @Test
-    void refusesADirectoryWithoutSafetensors() throws IOException {
-        Files.write(directory.resolve("pytorch_model.bin"), new byte[4]);
-        assertUnreadable(() -> CheckpointReader.open(directory), "neither model.safetensors nor");
+    void refusesADirectoryWithoutWeights() throws IOException {
+        Files.write(directory.resolve("model.ckpt"), new byte[4]);
+        assertUnreadable(
+                () -> CheckpointReader.open(directory), "no weights", "model.safetensors or pytorch_model.bin");
     }
 
     private void assertDamaged(byte[] file, String... parts) throws IOException {

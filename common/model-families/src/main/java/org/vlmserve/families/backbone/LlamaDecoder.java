@@ -40,7 +40,15 @@ public record LlamaDecoder(
         if (!List.of("llama", MISTRAL).contains(type)) {
             throw text.unsupported("model_type", "llama, " + MISTRAL);
         }
-        boolean mistral = type.equals(MISTRAL);
+        return read(config, text, type.equals(MISTRAL));
+    }
+
+    /** Of a configuration that is itself Llama's, whatever its {@code model_type}. */
+    public static LlamaDecoder llama(CheckpointJson config) {
+        return read(config, config, false);
+    }
+
+    private static LlamaDecoder read(CheckpointJson config, CheckpointJson text, boolean mistral) {
         int hidden = text.positiveInt("hidden_size", 4096);
         int heads = text.positiveInt("num_attention_heads", 32);
         // Absent, Mistral has 8; a written null means as many as there are heads.

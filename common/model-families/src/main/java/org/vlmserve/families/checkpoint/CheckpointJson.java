@@ -5,6 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
@@ -64,6 +65,11 @@ public final class CheckpointJson {
 
     public JsonNode node(String key) {
         return node.path(key);
+    }
+
+    /** All keys, in the file's order. */
+    public List<String> keys() {
+        return node.properties().stream().map(Map.Entry::getKey).toList();
     }
 
     /** The object under this key; where the key is absent, an empty one, so that every default applies. */

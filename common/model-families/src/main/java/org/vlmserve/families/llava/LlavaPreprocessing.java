@@ -58,6 +58,11 @@ public record LlavaPreprocessing(
                 tower.imageSize(), tower.patchSize(), features.rows(tower), pad, edge, PixelScale.clip(images));
     }
 
+    /** The same, padding as something other than the picture processor says. */
+    LlavaPreprocessing padded(boolean pad) {
+        return new LlavaPreprocessing(imageSize, patchSize, rows, pad, shortestEdge, scale);
+    }
+
     /** A number alone is the shorter side, too; null for height and width. */
     private static @Nullable Integer shortestEdge(CheckpointJson images) {
         if (!images.has("size")) {

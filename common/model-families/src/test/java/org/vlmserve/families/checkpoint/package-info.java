@@ -1,0 +1,4 @@
+@NullMarked
+package org.vlmserve.families.checkpoint;
+
+import org.jspecify.annotations.NullMarked;

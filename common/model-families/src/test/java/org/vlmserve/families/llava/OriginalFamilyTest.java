@@ -1,0 +1,57 @@
+package org.vlmserve.families.llava;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.util.List;
+import org.junit.jupiter.api.io.TempDir;
+import org.vlmserve.families.FamilyContractTest;
+import org.vlmserve.families.ModelFamily;
+import org.vlmserve.families.bundle.BundleManifest;
+import org.vlmserve.protocol.tensor.DType;
+import tools.jackson.databind.json.JsonMapper;
+
+class OriginalFamilyTest extends FamilyContractTest {
+
+    @TempDir
+    private Path made;
+
+    @Override
+    protected ModelFamily family() {
+        return new OriginalFamily();
+    }
+
+    private static OriginalConfig config(Path checkpoint) {
+        return OriginalConfig.read(checkpoint, checkpoint.resolveSibling("tower"), null);
+    }
+
+    @Override
+    protected BundleManifest manifest(Path checkpoint) {
+        return config(checkpoint).manifest("fp32", Instant.EPOCH, DType.F32);
+    }
+
+    @Override
+    protected List<Path> tokenizerFiles(Path checkpoint) {
+        try {
+            Path file = made.resolve("tokenizer.json");
+            Files.write(
+                    file,
+                    JsonMapper.shared().writeValueAsBytes(config(checkpoint).tokenizer()));
+            return List.of(file);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    @Override
+    protected String pixelInput() {
+        return "pixel_values";
+    }
+
+    @Override
+    protected String placeholder() {
+        return "<image>";
+    }
+}

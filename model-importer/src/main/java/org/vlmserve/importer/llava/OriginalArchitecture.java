@@ -1,0 +1,102 @@
+package org.vlmserve.importer.llava;
+
+import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.vlmserve.families.checkpoint.CheckpointJson;
+import org.vlmserve.families.llava.OriginalConfig;
+import org.vlmserve.importer.Architecture;
+import org.vlmserve.importer.Blueprint;
+import org.vlmserve.importer.ImportOptions;
+import org.vlmserve.importer.backbone.ClipLlamaGraphs;
+import org.vlmserve.importer.backbone.ProjectorGraph;
+import org.vlmserve.importer.checkpoint.CheckpointReader;
+import org.vlmserve.importer.checkpoint.CheckpointTensor;
+import org.vlmserve.importer.graph.Activation;
+import org.vlmserve.importer.graph.OnnxGraph;
+import org.vlmserve.importer.graph.PrecisionPolicy;
+import org.vlmserve.importer.graph.WeightFile;
+import org.vlmserve.onnx.GraphContract;
+
+/** LLaVA checkpoints in the layout of the original repository, with the vision tower from a directory of its own. */
+public final class OriginalArchitecture implements Architecture {
+
+    @Override
+    public String family() {
+        return OriginalConfig.FAMILY;
+    }
+
+    @Override
+    public boolean reads(CheckpointJson config) {
+        return OriginalConfig.reads(config);
+    }
+
+    @Override
+    public boolean takesVisionTower() {
+        return true;
+    }
+
+    @Override
+    public Blueprint blueprint(CheckpointReader checkpoint, ImportOptions options, Instant importedAt) {
+        OriginalConfig config =
+                OriginalConfig.read(checkpoint.directory(), options.visionTower(), options.chatTemplate());
+        PrecisionPolicy policy = new PrecisionPolicy(options.precision());
+        int hidden = config.decoder().hidden();
+        int vocabulary = config.decoder().vocabulary();
+        CheckpointTensor embeddings = text(checkpoint, "embed_tokens.weight", vocabulary, hidden);
+        CheckpointTensor head =
+                config.decoder().tied() ? embeddings : checkpoint.tensor(List.of("lm_head.weight"), vocabulary, hidden);
+        return new Blueprint(
+                config.manifest(options.precision().wireName(), importedAt, embeddings.dtype()),
+                encoder(checkpoint, config, policy),
+                projector(checkpoint, config, policy),
+                ClipLlamaGraphs.decoder(config.decoder(), (name, shape) -> text(checkpoint, name, shape), head, policy),
+                List.of(embeddings),
+                List.of(),
+                Map.of("tokenizer.json", config.tokenizer().toString().getBytes(StandardCharsets.UTF_8)));
+    }
+
+    private static OnnxGraph encoder(CheckpointReader checkpoint, OriginalConfig config, PrecisionPolicy policy) {
+        CheckpointReader tower = config.ownTower() ? checkpoint : checkpoint.beside(config.towerDirectory());
+        List<String> places = config.ownTower()
+                ? List.of("model.vision_tower.vision_tower.vision_model.", "model.vision_tower.vision_tower.")
+                : List.of("vision_model.", "");
+        return ClipLlamaGraphs.encoder(
+                config.tower(),
+                config.features(),
+                (name, shape) -> {
+                    List<String> names = new ArrayList<>();
+                    places.forEach(place -> names.add(place + name));
+                    return tower.tensor(names, shape);
+                },
+                policy);
+    }
+
+    private static OnnxGraph projector(CheckpointReader checkpoint, OriginalConfig config, PrecisionPolicy policy) {
+        int hidden = config.decoder().hidden();
+        int features = config.tower().width();
+        OnnxGraph graph = new OnnxGraph("projector", new WeightFile(GraphContract.WEIGHTS));
+        ProjectorGraph projector = new ProjectorGraph(graph, policy);
+        if (config.linearProjector()) {
+            projector.build(layer(checkpoint, "", hidden, features));
+        } else {
+            projector.build(
+                    layer(checkpoint, "0.", hidden, features),
+                    Activation.GELU,
+                    layer(checkpoint, "2.", hidden, hidden));
+        }
+        return graph;
+    }
+
+    private static ProjectorGraph.Layer layer(CheckpointReader checkpoint, String place, int out, int in) {
+        String from = "model.mm_projector." + place;
+        return new ProjectorGraph.Layer(
+                checkpoint.tensor(List.of(from + "weight"), out, in), checkpoint.tensor(List.of(from + "bias"), out));
+    }
+
+    private static CheckpointTensor text(CheckpointReader checkpoint, String name, long... shape) {
+        return checkpoint.tensor(List.of("model." + name), shape);
+    }
+}

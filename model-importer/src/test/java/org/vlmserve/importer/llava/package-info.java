@@ -1,0 +1,4 @@
+@NullMarked
+package org.vlmserve.importer.llava;
+
+import org.jspecify.annotations.NullMarked;
