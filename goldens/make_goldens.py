@@ -20,7 +20,7 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 import torch  # noqa: E402
 import transformers  # noqa: E402
 
-from maker import llava, llava_llama, llava_next, pictures, pixels, qwen2_vl, sentence_pieces, templates, torch_files  # noqa: E402
+from maker import llava, llava_llama, llava_next, paligemma, pictures, pixels, qwen2_vl, sentence_pieces, templates, torch_files  # noqa: E402
 from maker.files import write_json  # noqa: E402
 
 
@@ -54,7 +54,7 @@ def _folder(family) -> str:
     return family.__name__.rsplit(".", 1)[1]
 
 
-FAMILIES = (qwen2_vl, llava, llava_next, llava_llama)
+FAMILIES = (qwen2_vl, llava, llava_next, llava_llama, paligemma)
 
 PARTS = {
     "pictures": make_pictures,

@@ -165,7 +165,7 @@ def write(path: Path, tokenizer, rows: int, seed: int, byte_ids: dict[int, int],
         {
             "tokenizer_size": len(tokenizer),
             "model_vocab_size": rows,
-            "special_tokens": dict(sorted(tokenizer.get_added_vocab().items(), key=lambda item: item[1])),
+            "special_tokens": {t.content: i for i, t in sorted(tokenizer.added_tokens_decoder.items()) if t.special},
             "texts": texts,
             "incremental": incremental,
         },

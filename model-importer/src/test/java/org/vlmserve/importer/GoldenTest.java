@@ -138,6 +138,7 @@ class GoldenTest {
             for (GoldenCase golden : checkpoint.cases()) {
                 float[] logits = decoding.prefill(0, golden, Integer.MAX_VALUE);
                 TensorAssert.assertThat(logits, logits.length).isCloseTo(golden.promptLogits(), 5e-4);
+                // A prefix that sees all of itself comes in one piece, whatever is asked for.
                 float[] chunked = decoding.prefill(1, golden, 37);
                 TensorAssert.assertThat(chunked, chunked.length)
                         .isCloseTo(Tensor.ofFloats(logits, logits.length), 1e-4);
@@ -176,7 +177,7 @@ class GoldenTest {
                     for (long[] channel : positions) {
                         channel[slot] = rows[slot].nextPosition() + n;
                     }
-                    decoding.table.row(rows[slot].generatedIds()[n], embeds, slot * decoding.shape.hidden());
+                    decoding.embed(rows[slot].generatedIds()[n], embeds, slot);
                 }
                 decoding.decoder.decode(0, rows.length, embeds, positions, totals, together);
                 for (int slot = 0; slot < rows.length; slot++) {
@@ -359,9 +360,11 @@ class GoldenTest {
         private final DecoderShape shape;
         private final CausalDecoder decoder;
         private final EmbeddingTable table;
+        private final float scale;
 
         Decoding(Bundle bundle) {
             BundleManifest.Decoder sizes = bundle.manifest().decoder();
+            scale = sizes.embeddingScale();
             shape = new DecoderShape(
                     sizes.layers(),
                     sizes.kvHeads(),
@@ -374,10 +377,22 @@ class GoldenTest {
                     bundle.decoderEmbeddings(), sizes.embeddingDtype(), sizes.embeddingRows(), sizes.hidden());
         }
 
+        /** A token's embedding at row {@code row} of {@code target}. */
+        void embed(int id, float[] target, int row) {
+            int from = row * shape.hidden();
+            table.row(id, target, from);
+            for (int i = from; i < from + shape.hidden(); i++) {
+                target[i] *= scale;
+            }
+        }
+
         /** The prompt with the golden's picture embeddings, in chunks; the last token's logits. */
         float[] prefill(int slot, GoldenCase golden, int chunk) {
             int[] ids = golden.inputIds();
-            float[] embeds = table.rows(ids);
+            float[] embeds = new float[ids.length * shape.hidden()];
+            for (int i = 0; i < ids.length; i++) {
+                embed(ids[i], embeds, i);
+            }
             int from = 0;
             for (GoldenCase.Picture picture : golden.pictures()) {
                 int count = picture.tokens() * shape.hidden();
@@ -390,9 +405,10 @@ class GoldenTest {
                 from += count;
             }
             long[] all = golden.positionIds().longs();
+            int most = golden.prefill().equals("whole_prefix") ? ids.length : Math.min(chunk, ids.length);
             float[] logits = new float[0];
-            for (int past = 0; past < ids.length; past += Math.min(chunk, ids.length)) {
-                int end = (int) Math.min((long) past + chunk, ids.length);
+            for (int past = 0; past < ids.length; past += most) {
+                int end = Math.min(past + most, ids.length);
                 long[][] positions = new long[shape.positionChannels()][];
                 for (int c = 0; c < positions.length; c++) {
                     positions[c] = Arrays.copyOfRange(all, c * ids.length + past, c * ids.length + end);
@@ -407,7 +423,7 @@ class GoldenTest {
         /** The logits after {@code id} at index {@code length}. */
         float[] step(int slot, int length, GoldenCase golden, int id) {
             float[] embed = new float[shape.hidden()];
-            table.row(id, embed, 0);
+            embed(id, embed, 0);
             long[] position = {golden.nextPosition() + length - golden.promptTokens()};
             float[][] logits = new float[1][shape.vocabulary()];
             long[][] positions = new long[shape.positionChannels()][];

@@ -133,5 +133,6 @@ final class ArchitectureTest {
             .resideInAnyPackage(
                     "org.vlmserve.families.llava..",
                     "org.vlmserve.families.llavanext..",
+                    "org.vlmserve.families.paligemma..",
                     "org.vlmserve.families.qwen2vl..");
 }

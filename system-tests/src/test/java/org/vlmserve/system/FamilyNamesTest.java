@@ -21,7 +21,7 @@ final class FamilyNamesTest {
 
     /** A package of a family, in any module, main or test; and this test. */
     private static final Pattern ALLOWED = Pattern.compile(
-            "org/vlmserve/(families|importer)/(llava|llavanext|qwen2vl)/|META-INF/services/|FamilyNamesTest|ArchitectureTest");
+            "org/vlmserve/(families|importer)/(llava|llavanext|paligemma|qwen2vl)/|META-INF/services/|FamilyNamesTest|ArchitectureTest");
 
     @Test
     void family_names_stay_in_their_packages() throws IOException {

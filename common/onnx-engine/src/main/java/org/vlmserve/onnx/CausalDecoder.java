@@ -14,6 +14,7 @@ import java.nio.FloatBuffer;
 import java.nio.IntBuffer;
 import java.nio.LongBuffer;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -25,10 +26,13 @@ import org.vlmserve.protocol.error.VlmException;
  * A decoder graph and its key-value cache.
  *
  * <p>The cache of a layer is one tensor [slots, kvHeads, T, headDim] for keys and one for values. A slot is contiguous, so any
- * run of slots is a view without a copy: a prompt is prefilled in the view of its own slot, in chunks, and a decode step runs on
- * the view of the active slots, which the caller keeps next to each other with {@link #copySlot}. The graph writes the new rows
- * in place. A slot has no state but its rows: what lies behind a slot's length is never read, so nothing needs clearing, and a
- * longer slot can be cut back by passing a smaller length.
+ * run of slots is a view without a copy: a prompt is prefilled in the view of its own slot, and a decode step runs on the view
+ * of the active slots, which the caller keeps next to each other with {@link #copySlot}. The graph writes the new rows in place.
+ * A slot has no state but its rows: what lies behind a slot's length has no weight, so nothing needs clearing, and a longer slot
+ * can be cut back by passing a smaller length.
+ *
+ * <p>A graph that attends causally takes a prompt in chunks; one whose prefix sees all of itself takes it in one piece, see
+ * {@link GraphContract}.
  *
  * <p>Not thread-safe: one thread owns a decoder.
  */
@@ -36,11 +40,24 @@ public final class CausalDecoder implements AutoCloseable {
 
     private static final long LARGEST_BUFFER = Integer.MAX_VALUE;
 
+    /**
+     * A prefix graph looks at a multiple of this many positions. A sum over keys is then never finished by the kernels' code for
+     * remainders, and more keys of weight 0 change none of its bits: a row does not depend on the length of its batch mates.
+     */
+    private static final int SPAN = 128;
+
     private final Path graph;
     private final OrtSession session;
     private final DecoderShape shape;
     private final int slots;
     private final int capacity;
+
+    /** Whether all new tokens of a row see each other. */
+    private final boolean prefix;
+
+    /** Positions T that a slot has room for: {@link #capacity}, or the next multiple of {@link #SPAN}. */
+    private final int room;
+
     private final Arena arena;
 
     /** Per layer keys, then values: [2 · layers] segments of [slots, kvHeads, T, headDim] floats. */
@@ -63,6 +80,8 @@ public final class CausalDecoder implements AutoCloseable {
         this.shape = shape;
         this.slots = slots;
         this.capacity = capacity;
+        this.prefix = session.getInputNames().contains(GraphContract.PAST_LENGTHS);
+        this.room = prefix ? span(capacity) : capacity;
         this.arena = Arena.ofShared();
         this.caches = new MemorySegment[2 * shape.layers()];
         this.embeds = allocate(Math.multiplyExact(slots, shape.hidden()));
@@ -75,20 +94,17 @@ public final class CausalDecoder implements AutoCloseable {
      *     fit, {@code INVALID_REQUEST} for one whose tensors exceed 2 GiB, {@code STAGE_UNAVAILABLE} when the process is ending
      */
     public static CausalDecoder load(Path graph, DecoderShape shape, int slots, int capacity, EngineOptions options) {
-        long slotBytes = (long) shape.kvHeads() * capacity * shape.headDim() * Float.BYTES;
-        if (slots < 1 || capacity < 1 || slotBytes * slots > LARGEST_BUFFER) {
-            throw new VlmException(
-                    ErrorCode.INVALID_REQUEST,
-                    slots + " slots of " + capacity + " positions need " + slotBytes * slots
-                            + " bytes in each cache tensor"
-                            + ", expected at most " + LARGEST_BUFFER + " and at least one of each; "
-                            + Math.max(0, LARGEST_BUFFER / Math.max(1, slotBytes)) + " slots of this capacity fit");
-        }
+        checkSize(shape, slots, capacity);
         CausalDecoder decoder = new CausalDecoder(graph, Sessions.build(graph, options), shape, slots, capacity);
+        long slotBytes = slotBytes(shape, decoder.room);
         try {
+            checkSize(shape, slots, decoder.room);
             for (int i = 0; i < decoder.caches.length; i++) {
                 decoder.caches[i] = decoder.arena.allocate(slotBytes * slots, 64);
             }
+        } catch (VlmException e) {
+            decoder.close();
+            throw e;
         } catch (OutOfMemoryError e) {
             decoder.close();
             throw new VlmException(
@@ -99,6 +115,28 @@ public final class CausalDecoder implements AutoCloseable {
                     e);
         }
         return decoder;
+    }
+
+    private static void checkSize(DecoderShape shape, int slots, int positions) {
+        long slotBytes = slotBytes(shape, positions);
+        if (slots < 1 || positions < 1 || slotBytes * slots > LARGEST_BUFFER) {
+            throw new VlmException(
+                    ErrorCode.INVALID_REQUEST,
+                    slots + " slots of " + positions + " positions need " + slotBytes * slots
+                            + " bytes in each cache tensor"
+                            + ", expected at most " + LARGEST_BUFFER + " and at least one of each; "
+                            + Math.max(0, LARGEST_BUFFER / Math.max(1, slotBytes)) + " slots of this capacity fit");
+        }
+    }
+
+    /** Bytes of a slot in each cache tensor. */
+    private static long slotBytes(DecoderShape shape, int positions) {
+        return (long) shape.kvHeads() * positions * shape.headDim() * Float.BYTES;
+    }
+
+    /** The next multiple of {@link #SPAN}. */
+    private static int span(int positions) {
+        return Math.multiplyExact(Math.ceilDiv(positions, SPAN), SPAN);
     }
 
     public DecoderShape shape() {
@@ -114,8 +152,14 @@ public final class CausalDecoder implements AutoCloseable {
         return slots;
     }
 
+    /** Positions that a slot takes up in memory: the capacity, rounded up where the graph needs it. */
+    int room() {
+        return room;
+    }
+
     /**
-     * Appends {@code count} tokens to a slot that already holds {@code past}.
+     * Appends {@code count} tokens to a slot that already holds {@code past}. A prefix graph takes all of a prompt at once, in an
+     * empty slot, or one token.
      *
      * @param embeds [count, H], in its first {@code count · H} elements
      * @param positions [channels][count]
@@ -128,6 +172,10 @@ public final class CausalDecoder implements AutoCloseable {
         if (count < 1 || past < 0 || past + count > capacity) {
             throw new IllegalArgumentException("prefill of " + count + " tokens after " + past
                     + ", expected at least one and " + "no more than " + capacity + " in all");
+        }
+        if (prefix && past > 0 && count > 1) {
+            throw new IllegalArgumentException("prefill of " + count + " tokens after " + past
+                    + ", expected all of the prompt at once: its tokens see each other");
         }
         int total = past + count;
         run(new View(slot, 1), count, embeds, positions, new int[] {total}, new long[] {count - 1L});
@@ -168,7 +216,7 @@ public final class CausalDecoder implements AutoCloseable {
             throw new IllegalArgumentException("copy of " + length + " positions, expected 0 to " + capacity);
         }
         long row = (long) shape.headDim() * Float.BYTES;
-        long head = row * capacity;
+        long head = row * room;
         for (MemorySegment cache : caches) {
             for (int h = 0; h < shape.kvHeads(); h++) {
                 long source = ((long) from * shape.kvHeads() + h) * head;
@@ -178,9 +226,9 @@ public final class CausalDecoder implements AutoCloseable {
         }
     }
 
-    /** What the cache holds of a slot, for tests: keys or values of a layer, [kvHeads, T, headDim]. */
+    /** What the cache holds of a slot, for tests: keys or values of a layer, [kvHeads, T, headDim]; T is {@link #room()}. */
     float[] snapshot(int layer, boolean values, int slot) {
-        long slotBytes = (long) shape.kvHeads() * capacity * shape.headDim() * Float.BYTES;
+        long slotBytes = slotBytes(shape, room);
         return caches[2 * layer + (values ? 1 : 0)]
                 .asSlice(slot * slotBytes, slotBytes)
                 .toArray(ValueLayout.JAVA_FLOAT);
@@ -221,20 +269,27 @@ public final class CausalDecoder implements AutoCloseable {
      */
     private void run(View view, int newTokens, float[] embeds, long[][] positions, int[] totals, long[] rows) {
         int batch = view.count();
-        int longest = 0;
-        int[] seqlens = new int[batch];
-        for (int i = 0; i < batch; i++) {
-            seqlens[i] = totals[i] - 1;
-            longest = Math.max(longest, totals[i]);
-        }
+        int longest = Arrays.stream(totals).limit(batch).max().orElse(0);
         Map<String, OnnxTensor> inputs = new LinkedHashMap<>();
         Map<String, OnnxValue> outputs = new LinkedHashMap<>();
         try {
             OnnxTensor[] cache = view(view);
             inputs.put(GraphContract.INPUTS_EMBEDS, embeds(embeds, batch, newTokens));
             inputs.put(GraphContract.POSITION_IDS, positions(positions, batch, newTokens));
-            inputs.put(GraphContract.SEQLENS_K, ints(seqlens));
-            inputs.put(GraphContract.TOTAL_SEQUENCE_LENGTH, ints(new int[] {longest}));
+            if (prefix) {
+                long[] total = Arrays.stream(totals, 0, batch).asLongStream().toArray();
+                long[] past =
+                        Arrays.stream(total).map(length -> length - newTokens).toArray();
+                inputs.put(GraphContract.PAST_LENGTHS, longs(past, batch));
+                inputs.put(GraphContract.TOTAL_LENGTHS, longs(total, batch));
+                inputs.put(GraphContract.SPAN, longs(new long[] {span(longest)}, 1));
+            } else {
+                int[] last = Arrays.stream(totals, 0, batch)
+                        .map(length -> length - 1)
+                        .toArray();
+                inputs.put(GraphContract.SEQLENS_K, ints(last));
+                inputs.put(GraphContract.TOTAL_SEQUENCE_LENGTH, ints(new int[] {longest}));
+            }
             inputs.put(GraphContract.ROWS, longs(rows, rows.length));
             int own = inputs.size();
             for (int i = 0; i < shape.layers(); i++) {
@@ -265,8 +320,8 @@ public final class CausalDecoder implements AutoCloseable {
         if (known != null) {
             return known;
         }
-        long slotBytes = (long) shape.kvHeads() * capacity * shape.headDim() * Float.BYTES;
-        long[] dims = {view.count(), shape.kvHeads(), capacity, shape.headDim()};
+        long slotBytes = slotBytes(shape, room);
+        long[] dims = {view.count(), shape.kvHeads(), room, shape.headDim()};
         OnnxTensor[] tensors = new OnnxTensor[caches.length];
         for (int i = 0; i < caches.length; i++) {
             FloatBuffer data = caches[i]

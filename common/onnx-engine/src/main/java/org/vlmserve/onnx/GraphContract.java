@@ -14,11 +14,20 @@ package org.vlmserve.onnx;
  *
  * <h2>decoder/graph.onnx</h2>
  * {@code inputs_embeds} f32 [B, S, H], {@code position_ids} i64 [channels, B, S] ([B, S] for one channel),
- * {@code seqlens_k} i32 [B] (each row's total length after this call, less one), {@code total_sequence_length} i32 [1]
- * (the longest of them), {@code rows} i64 [M] (which of the B·S rows get logits; at least one), and for each layer
+ * {@code rows} i64 [M] (which of the B·S rows get logits; at least one), the rows' lengths, and for each layer
  * {@code past_key_i}, {@code past_value_i} f32 [B, kvHeads, T, headDim] → {@code logits} f32 [M, V], and for each layer
  * {@code present_key_i}, {@code present_value_i}, which must be the same buffers as their pasts: only new rows are written.
- * More than one new token on top of a past is possible for B = 1 only.
+ *
+ * <p>How a graph attends shows in the inputs that tell it the lengths:
+ *
+ * <ul>
+ *   <li><b>causal</b>: {@code seqlens_k} i32 [B] (each row's total length after this call, less one) and
+ *       {@code total_sequence_length} i32 [1] (the longest of them). A token sees those before it. More than one new token
+ *       on top of a past is possible for B = 1 only.
+ *   <li><b>prefix</b>: {@code past_lengths} and {@code total_lengths} i64 [B] (each row's length before and after this call)
+ *       and {@code span} i64 [1] (how much of T is looked at: no less than any total length). All new tokens of a row see
+ *       each other and what is in the cache: S > 1 is a prompt's whole prefix in an empty slot, S = 1 a step of the answer.
+ * </ul>
  *
  * <p>Every graph's weights lie beside it in {@link #WEIGHTS}.
  */
@@ -36,6 +45,9 @@ public final class GraphContract {
     public static final String POSITION_IDS = "position_ids";
     public static final String SEQLENS_K = "seqlens_k";
     public static final String TOTAL_SEQUENCE_LENGTH = "total_sequence_length";
+    public static final String PAST_LENGTHS = "past_lengths";
+    public static final String TOTAL_LENGTHS = "total_lengths";
+    public static final String SPAN = "span";
     public static final String ROWS = "rows";
     public static final String LOGITS = "logits";
 

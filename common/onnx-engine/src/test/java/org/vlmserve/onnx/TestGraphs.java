@@ -33,6 +33,7 @@ final class TestGraphs {
     private static final int LONGEST = 64;
 
     private final GraphProto.Builder graph = GraphProto.newBuilder().setName("test");
+    private int opset = 21;
 
     private TestGraphs() {}
 
@@ -101,8 +102,17 @@ final class TestGraphs {
         return g.bytes();
     }
 
-    /** A decoder of two attention layers without MLP, under the engine's contract. */
+    /** A decoder of two causal attention layers without MLP, under the engine's contract. */
     static byte[] decoder() {
+        return decoder(false);
+    }
+
+    /** The same whose prefix sees all of itself. */
+    static byte[] prefixDecoder() {
+        return decoder(true);
+    }
+
+    private static byte[] decoder(boolean prefix) {
         TestGraphs g = new TestGraphs();
         SplittableRandom random = new SplittableRandom(7);
         int width = DECODER.hidden();
@@ -118,8 +128,20 @@ final class TestGraphs {
         }
         g.input(GraphContract.INPUTS_EMBEDS, FLOAT, "B", "S", width);
         g.input(GraphContract.POSITION_IDS, INT64, 3, "B", "S");
-        g.input(GraphContract.SEQLENS_K, INT32, "B");
-        g.input(GraphContract.TOTAL_SEQUENCE_LENGTH, INT32, 1);
+        if (prefix) {
+            g.opset = 24;
+            g.input(GraphContract.PAST_LENGTHS, INT64, "B");
+            g.input(GraphContract.TOTAL_LENGTHS, INT64, "B");
+            g.input(GraphContract.SPAN, INT64, 1);
+            g.longs("start", 0);
+            g.longs("positions", 2);
+            g.longs("heads", 0, 0, width / DECODER.headDim(), DECODER.headDim());
+            g.longs("kv_heads", 0, 0, DECODER.kvHeads(), DECODER.headDim());
+            g.longs("joined", 0, 0, width);
+        } else {
+            g.input(GraphContract.SEQLENS_K, INT32, "B");
+            g.input(GraphContract.TOTAL_SEQUENCE_LENGTH, INT32, 1);
+        }
         g.input(GraphContract.ROWS, INT64, "M");
         g.floats("cos", cos, LONGEST, half);
         g.floats("sin", sin, LONGEST, half);
@@ -135,20 +157,11 @@ final class TestGraphs {
             for (String past : List.of(GraphContract.pastKey(i), GraphContract.pastValue(i))) {
                 g.input(past, FLOAT, "B", DECODER.kvHeads(), "T", DECODER.headDim());
             }
-            g.node(
-                    "com.microsoft",
-                    "GroupQueryAttention",
-                    List.of(
-                            "rq" + i,
-                            "rk" + i,
-                            "v" + i,
-                            GraphContract.pastKey(i),
-                            GraphContract.pastValue(i),
-                            GraphContract.SEQLENS_K,
-                            GraphContract.TOTAL_SEQUENCE_LENGTH),
-                    List.of("a" + i, GraphContract.presentKey(i), GraphContract.presentValue(i)),
-                    integer("num_heads", width / DECODER.headDim()),
-                    integer("kv_num_heads", DECODER.kvHeads()));
+            if (prefix) {
+                g.prefixAttention(i);
+            } else {
+                g.causalAttention(i, width / DECODER.headDim());
+            }
             for (String present : List.of(GraphContract.presentKey(i), GraphContract.presentValue(i))) {
                 g.output(present, FLOAT, "B", DECODER.kvHeads(), "T", DECODER.headDim());
             }
@@ -173,6 +186,54 @@ final class TestGraphs {
 
     static Path write(Path directory, byte[] graph) throws IOException {
         return Files.write(directory.resolve("graph.onnx"), graph);
+    }
+
+    private void causalAttention(int i, int heads) {
+        node(
+                "com.microsoft",
+                "GroupQueryAttention",
+                List.of(
+                        "rq" + i,
+                        "rk" + i,
+                        "v" + i,
+                        GraphContract.pastKey(i),
+                        GraphContract.pastValue(i),
+                        GraphContract.SEQLENS_K,
+                        GraphContract.TOTAL_SEQUENCE_LENGTH),
+                List.of("a" + i, GraphContract.presentKey(i), GraphContract.presentValue(i)),
+                integer("num_heads", heads),
+                integer("kv_num_heads", DECODER.kvHeads()));
+    }
+
+    private void prefixAttention(int i) {
+        AttributeProto.Builder order =
+                AttributeProto.newBuilder().setName("perm").setType(AttributeProto.AttributeType.INTS);
+        List.of(0, 2, 1, 3).forEach(order::addInts);
+        String keys = cached("rk" + i, GraphContract.pastKey(i), GraphContract.presentKey(i), order);
+        String values = cached("v" + i, GraphContract.pastValue(i), GraphContract.presentValue(i), order);
+        node("", "Reshape", List.of("rq" + i, "heads"), List.of("q4" + i));
+        node("", "Transpose", List.of("q4" + i), List.of("qt" + i), order);
+        node(
+                "",
+                "Attention",
+                List.of("qt" + i, keys, values, "", "", "", GraphContract.TOTAL_LENGTHS),
+                List.of("at" + i),
+                integer("is_causal", 0));
+        node("", "Transpose", List.of("at" + i), List.of("a4" + i), order);
+        node("", "Reshape", List.of("a4" + i, "joined"), List.of("a" + i));
+    }
+
+    private String cached(String from, String past, String present, AttributeProto.Builder order) {
+        node("", "Reshape", List.of(from, "kv_heads"), List.of(from + "_4"));
+        node("", "Transpose", List.of(from + "_4"), List.of(from + "_t"), order);
+        node(
+                "",
+                "TensorScatter",
+                List.of(past, from + "_t", GraphContract.PAST_LENGTHS),
+                List.of(present),
+                integer("axis", 2));
+        node("", "Slice", List.of(present, "start", GraphContract.SPAN, "positions"), List.of(from + "_span"));
+        return from + "_span";
     }
 
     private void rotary(String from, String to, int heads) {
@@ -263,7 +324,7 @@ final class TestGraphs {
     private byte[] bytes() {
         return ModelProto.newBuilder()
                 .setIrVersion(10)
-                .addOpsetImport(OperatorSetIdProto.newBuilder().setDomain("").setVersion(21))
+                .addOpsetImport(OperatorSetIdProto.newBuilder().setDomain("").setVersion(opset))
                 .addOpsetImport(OperatorSetIdProto.newBuilder()
                         .setDomain("com.microsoft")
                         .setVersion(1))

@@ -109,6 +109,7 @@ public final class ClipLlamaGraphs {
                 decoder.rmsNormEps(),
                 false,
                 false,
+                false,
                 Activation.SILU);
         PlainRotary rotary =
                 new PlainRotary(graph, decoder.rotary().inverseFrequencies(decoder.headDim()), decoder.contextLength());

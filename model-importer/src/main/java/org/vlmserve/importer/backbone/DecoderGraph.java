@@ -23,7 +23,8 @@ import org.vlmserve.onnx.GraphContract;
  * <p>Only attention needs every row of the last layer, whose keys and values stay in the cache. What comes after it, that layer's
  * output projection and MLP, the final norm and the head, runs on the M rows alone: one, for a chunk of a prompt.
  *
- * <p>Reference: transformers 5.18, {@code LlamaDecoderLayer} in modeling_llama.py, which those of Mistral, Gemma and others repeat.
+ * <p>Reference: transformers 5.18, {@code LlamaDecoderLayer} in modeling_llama.py, which those of Mistral, Gemma and others repeat,
+ * and {@code Gemma2DecoderLayer} in modeling_gemma2.py.
  */
 public final class DecoderGraph {
 
@@ -93,8 +94,12 @@ public final class DecoderGraph {
                     attended,
                     tensors.tensor(layer + ".self_attn.o_proj.weight", hidden, queries),
                     format);
-            Normalized second = norm.applyAfter(
-                    layer + ".mlp_norm", residual, o, normWeight(layer + ".post_attention_layernorm.weight"));
+            String beforeMlp = layer + ".post_attention_layernorm.weight";
+            if (spec.sandwichNorms()) {
+                o = norm.apply(layer + ".attn_output_norm", o, normWeight(beforeMlp));
+                beforeMlp = layer + ".pre_feedforward_layernorm.weight";
+            }
+            Normalized second = norm.applyAfter(layer + ".mlp_norm", residual, o, normWeight(beforeMlp));
             residual = second.residual();
             delta = mlp.apply(
                     layer + ".mlp",
@@ -103,6 +108,10 @@ public final class DecoderGraph {
                     tensors.tensor(layer + ".mlp.up_proj.weight", spec.intermediate(), hidden),
                     tensors.tensor(layer + ".mlp.down_proj.weight", hidden, spec.intermediate()),
                     format);
+            if (spec.sandwichNorms()) {
+                delta = norm.apply(
+                        layer + ".mlp_output_norm", delta, normWeight(layer + ".post_feedforward_layernorm.weight"));
+            }
         }
         Value last = norm.applyLast("norm", residual, delta, normWeight("norm.weight"));
         Value scores = linear.apply("head", last, head, policy.format(Role.HEAD));

@@ -8,6 +8,7 @@ import org.vlmserve.importer.graph.Activation;
  *
  * @param queryKeyValueBias whether those three projections have a bias
  * @param unitOffsetNorms whether a norm multiplies by 1 + w, as Gemma's do, rather than by w
+ * @param sandwichNorms whether what attention and MLP give is normalised before it joins the residual stream, as in Gemma 2
  */
 public record DecoderSpec(
         int hidden,
@@ -20,4 +21,5 @@ public record DecoderSpec(
         double rmsNormEps,
         boolean queryKeyValueBias,
         boolean unitOffsetNorms,
+        boolean sandwichNorms,
         Activation activation) {}

@@ -29,7 +29,7 @@ import java.util.TreeMap;
 public final class OnnxGraph {
 
     private static final int IR_VERSION = 10;
-    private static final int ONNX_OPSET = 21;
+    private static final int OLDEST_OPSET = 21;
     private static final String MICROSOFT = "com.microsoft";
 
     private final GraphProto.Builder graph;
@@ -37,10 +37,38 @@ public final class OnnxGraph {
     private final Set<String> names = new HashSet<>();
     private final Map<String, Value> constants = new HashMap<>();
     private final Map<String, String> metadata = new TreeMap<>();
+    private int opset = OLDEST_OPSET;
+
+    /** Where nodes go: {@link #graph}, or the body that is being built. */
+    private GraphProto.Builder scope;
+
+    /** A graph inside a graph, which a node runs once or many times. */
+    public record Body(GraphProto graph) {}
 
     public OnnxGraph(String name, WeightFile weights) {
         this.graph = GraphProto.newBuilder().setName(name);
         this.weights = weights;
+        this.scope = graph;
+    }
+
+    /** Asks for operators of at least this version of the ONNX standard. */
+    public void requireOpset(int version) {
+        opset = Math.max(opset, version);
+    }
+
+    /**
+     * What {@code build} adds, as a body of its own: inputs, outputs and nodes are the body's. It may take any value that was
+     * made before; constants and weights stay outside.
+     */
+    public Body body(String name, Runnable build) {
+        GraphProto.Builder outer = scope;
+        scope = GraphProto.newBuilder().setName(name);
+        try {
+            build.run();
+            return new Body(scope.build());
+        } finally {
+            scope = outer;
+        }
     }
 
     public WeightFile weights() {
@@ -53,13 +81,13 @@ public final class OnnxGraph {
     }
 
     public Value input(String name, ElementType type, Axis... axes) {
-        graph.addInput(info(name, type, axes));
+        scope.addInput(info(name, type, axes));
         return new Value(unique(name));
     }
 
     /** Declares {@code value}, which a node already gives under this name, as an output of the graph. */
     public void output(Value value, ElementType type, Axis... axes) {
-        graph.addOutput(info(value.name(), type, axes));
+        scope.addOutput(info(value.name(), type, axes));
     }
 
     /** A weight from the checkpoint, kept beside the graph. */
@@ -101,6 +129,15 @@ public final class OnnxGraph {
     }
 
     /** The constant without dimensions. */
+    public Value longScalar(long value) {
+        byte[] data = ByteBuffer.allocate(Long.BYTES)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .putLong(value)
+                .array();
+        return constant(ElementType.INT64, data);
+    }
+
+    /** The constant without dimensions. */
     public Value unsignedByte(int value) {
         return constant(ElementType.UINT8, new byte[] {(byte) value});
     }
@@ -133,7 +170,7 @@ public final class OnnxGraph {
         ModelProto.Builder model = ModelProto.newBuilder()
                 .setIrVersion(IR_VERSION)
                 .setProducerName("vlm-suite")
-                .addOpsetImport(OperatorSetIdProto.newBuilder().setDomain("").setVersion(ONNX_OPSET))
+                .addOpsetImport(OperatorSetIdProto.newBuilder().setDomain("").setVersion(opset))
                 .addOpsetImport(
                         OperatorSetIdProto.newBuilder().setDomain(MICROSOFT).setVersion(1))
                 .setGraph(graph);
@@ -201,6 +238,12 @@ public final class OnnxGraph {
             return this;
         }
 
+        public Node with(String attribute, Body body) {
+            node.addAttribute(
+                    attribute(attribute, AttributeProto.AttributeType.GRAPH).setG(body.graph()));
+            return this;
+        }
+
         /** The one output, named as the node. */
         public Value output() {
             return outputs(name).getFirst();
@@ -211,7 +254,7 @@ public final class OnnxGraph {
             for (String output : outputs) {
                 node.addOutput(output.isEmpty() ? output : unique(output));
             }
-            graph.addNode(node);
+            scope.addNode(node);
             return Arrays.stream(outputs).map(Value::new).toList();
         }
 

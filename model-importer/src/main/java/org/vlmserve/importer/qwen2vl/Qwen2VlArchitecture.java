@@ -72,6 +72,7 @@ public final class Qwen2VlArchitecture implements Architecture {
                 text.rmsNormEps(),
                 true,
                 false,
+                false,
                 Activation.SILU);
         new DecoderGraph(
                         decoder,

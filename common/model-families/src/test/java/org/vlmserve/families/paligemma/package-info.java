@@ -1,0 +1,4 @@
+@NullMarked
+package org.vlmserve.families.paligemma;
+
+import org.jspecify.annotations.NullMarked;
