@@ -51,7 +51,7 @@ class OriginalFamilyTest extends FamilyContractTest {
     }
 
     @Override
-    protected String placeholder() {
-        return "<image>";
+    protected List<String> placeholders() {
+        return List.of("<image>");
     }
 }

@@ -64,8 +64,8 @@ class PaliGemmaFamilyTest extends FamilyContractTest {
     }
 
     @Override
-    protected String placeholder() {
-        return "<image>";
+    protected List<String> placeholders() {
+        return List.of("<image>");
     }
 
     private static PaliGemmaPreprocessor preprocessor(int imageSize) {
