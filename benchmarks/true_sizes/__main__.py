@@ -2,6 +2,7 @@
 
 import argparse
 import base64
+import dataclasses
 import json
 import os
 import shutil
@@ -20,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PRECISIONS = ("int8", "int4")
 QUESTION = "What does it say?"
 ANSWER_TOKENS = 64
+SERVICES = ("broker", "vision-encoder", "projector", "decoder", "gateway")
 
 
 def main() -> None:
@@ -55,34 +57,33 @@ def measure(model: Model, folder: Path, rounds: int, ask: bool) -> None:
     begin = time.monotonic()
     size = checkpoint.write(model, source)
     show(f"{model.name}: {size / 1e9:.2f} GB of weights written in {time.monotonic() - begin:.0f} s")
-    rates: dict[str, list[float]] = {}
-    peaks: dict[str, int] = {}
+    runs: dict[str, list[processes.Run]] = {}
     for number in range(1, rounds + 1):
         drop(source)
         begin = time.monotonic()
-        subprocess.run(["cp", "-r", source, folder / "copy"], check=True)
+        copied = processes.run(["cp", "-r", str(source), str(folder / "copy")])
         flush(folder / "copy")
-        rates.setdefault("cp", []).append(size / (time.monotonic() - begin))
+        # An import ends when its files are on the disk; so does this.
+        copied = dataclasses.replace(copied, seconds=time.monotonic() - begin)
+        runs.setdefault("cp", []).append(copied)
         shutil.rmtree(folder / "copy")
         for precision in PRECISIONS:
             bundle = folder / precision
             shutil.rmtree(bundle, ignore_errors=True)
             drop(source)
             words = [str(ROOT / "bin/vlm"), "import", str(source), str(bundle), "--precision", precision]
-            seconds, peak = processes.run(words, environment)
-            rates.setdefault(precision, []).append(size / seconds)
-            peaks[precision] = max(peaks.get(precision, 0), peak)
+            runs.setdefault(precision, []).append(processes.run(words, environment))
             if not (ask and precision == "int8"):
                 shutil.rmtree(bundle)
         show(f"round {number} of {rounds}: "
-             + ", ".join(f"{way} {values[-1] / 1e6:.0f} MB/s" for way, values in rates.items())
+             + ", ".join(f"{way} {size / 1e6 / done[-1].seconds:.0f} MB/s" for way, done in runs.items())
              + f"; load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-    copied = statistics.median(rates["cp"])
-    print(f"{model.name}, {size / 1e9:.2f} GB bf16: cp {copied / 1e6:.0f} MB/s")
-    for precision in PRECISIONS:
-        rate = statistics.median(rates[precision])
-        print(f"  {precision}: {rate / 1e6:.0f} MB/s, {rate / copied:.2f} of cp; "
-              f"most anonymous memory {peaks[precision] / 2**30:.2f} GiB")
+    rate = {way: size / statistics.median(run.seconds for run in done) for way, done in runs.items()}
+    print(f"{model.name}, {size / 1e9:.2f} GB bf16, read from the disk, median of {rounds}:")
+    for way, done in runs.items():
+        print(f"  {way}: {rate[way] / 1e6:.0f} MB/s, {rate[way] / rate['cp']:.2f} of cp; "
+              f"{statistics.median(run.processor_seconds for run in done):.1f} s of processor time; "
+              f"anonymous memory at most {max(run.anonymous for run in done) / 2**30:.2f} GiB")
     sys.stdout.flush()
     if ask:
         serve(model, folder / "int8", environment)
@@ -144,10 +145,10 @@ def memory_of_services(home: Path) -> dict[str, dict[str, int]]:
     """By the argument file that each was started with."""
     found = {}
     for entry in Path("/proc").glob("[0-9]*"):
-        words = processes.command(int(entry.name))
-        for arguments in (home / "run").glob("*.args"):
-            if f"@{arguments} " in f"{words} ":
-                found[arguments.stem] = processes.memory(int(entry.name))
+        words = f"{processes.command(int(entry.name))} "
+        for service in SERVICES:
+            if f"@{home / 'run' / service}.args " in words:
+                found[service] = processes.memory(int(entry.name))
     return dict(sorted(found.items()))
 
 

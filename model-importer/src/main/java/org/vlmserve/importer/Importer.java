@@ -93,6 +93,7 @@ public final class Importer {
                 place.getFileName() + ".partial-" + ProcessHandle.current().pid());
         Thread cleaner = new Thread(() -> delete(partial), "delete-partial-bundle");
         try (CheckpointReader reader = CheckpointReader.open(checkpoint)) {
+            progress.judging();
             Blueprint blueprint = architecture.blueprint(reader, options, clock.instant());
             Runtime.getRuntime().addShutdownHook(cleaner);
             try {

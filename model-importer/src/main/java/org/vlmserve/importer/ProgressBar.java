@@ -28,6 +28,11 @@ final class ProgressBar implements ProgressListener {
     }
 
     @Override
+    public synchronized void judging() {
+        out.println("choosing formats");
+    }
+
+    @Override
     public synchronized void started(long totalBytes) {
         total = totalBytes;
         startedAt = System.nanoTime();

@@ -5,6 +5,9 @@ public interface ProgressListener {
 
     ProgressListener SILENT = new ProgressListener() {
         @Override
+        public void judging() {}
+
+        @Override
         public void started(long totalBytes) {}
 
         @Override
@@ -14,7 +17,10 @@ public interface ProgressListener {
         public void finishing() {}
     };
 
-    /** Before the first weight. */
+    /** Weights are read to choose their formats; nothing is written yet. */
+    void judging();
+
+    /** Before the first weight is written. */
     void started(long totalBytes);
 
     /** {@code bytes} more are written. */

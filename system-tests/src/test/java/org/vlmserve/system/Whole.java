@@ -10,10 +10,12 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 import org.vlmserve.decoder.DecoderConfig;
 import org.vlmserve.decoder.DecoderStage;
 import org.vlmserve.decoder.OnnxTokenModel;
+import org.vlmserve.decoder.TokenModel;
 import org.vlmserve.encoder.EncoderOutput;
 import org.vlmserve.encoder.EncoderSettings;
 import org.vlmserve.encoder.FrameReader;
@@ -67,6 +69,11 @@ public final class Whole implements AutoCloseable {
     private final DecoderStage decoder;
 
     public Whole(Bundle bundle, DecoderConfig config, EngineOptions engine) {
+        this(bundle, config, engine, model -> model);
+    }
+
+    /** @param decoding what stands between the decoder's scheduler and its model */
+    Whole(Bundle bundle, DecoderConfig config, EngineOptions engine, UnaryOperator<TokenModel> decoding) {
         this.bundle = bundle;
         model = new ModelRef("whole", bundle.manifest().revision());
         ModelFamily family = FamilyRegistry.load().familyOf(bundle);
@@ -84,7 +91,7 @@ public final class Whole implements AutoCloseable {
         projector = new ProjectorStage(model, projectorGraph::run, bundle.manifest(), meters);
         decoder = new DecoderStage(
                 model,
-                OnnxTokenModel.load(bundle, config, engine),
+                decoding.apply(OnnxTokenModel.load(bundle, config, engine)),
                 family.promptBuilder(bundle),
                 bundle.manifest().generation(),
                 config,

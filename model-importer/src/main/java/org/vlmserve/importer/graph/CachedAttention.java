@@ -57,6 +57,7 @@ public final class CachedAttention implements DecoderAttention {
                 .outputs(name + "/attention", GraphContract.presentKey(layer), GraphContract.presentValue(layer));
         graph.output(outputs.get(1), ElementType.FLOAT, cache);
         graph.output(outputs.get(2), ElementType.FLOAT, cache);
+        graph.magnitudes().attention(outputs.get(0), value, heads, kvHeads);
         return outputs.get(0);
     }
 }

@@ -22,6 +22,16 @@ public final class ChannelScales {
         return source.rows();
     }
 
+    /** Input channels. */
+    public int inputs() {
+        return source.columns();
+    }
+
+    /** max|w| of output channel {@code row}. */
+    float largest(int row) {
+        return of(row) == 1 ? source.largest(row) : of(row) * LARGEST;
+    }
+
     /** The scale of output channel {@code row}. */
     public float of(int row) {
         float[] known = scales;

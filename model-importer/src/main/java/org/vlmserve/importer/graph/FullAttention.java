@@ -13,8 +13,10 @@ public final class FullAttention {
 
     /** query, key and value [1, N, heads · headDim] → the same. */
     public Value apply(String name, Value query, Value key, Value value) {
-        return graph.microsoft(name + "/attention", "MultiHeadAttention", query, key, value)
+        Value attended = graph.microsoft(name + "/attention", "MultiHeadAttention", query, key, value)
                 .with("num_heads", heads)
                 .output();
+        graph.magnitudes().attention(attended, value, heads, heads);
+        return attended;
     }
 }

@@ -1,6 +1,7 @@
 package org.vlmserve.importer.graph;
 
 import java.util.HashMap;
+import java.util.Locale;
 import java.util.Map;
 import org.vlmserve.importer.checkpoint.MatrixSource;
 
@@ -35,8 +36,10 @@ public final class Linear {
      * @return [.., N]
      */
     public Value apply(String name, Value x, MatrixSource weight, WeightFormat format) {
-        graph.describe("format." + name, format.name());
-        return switch (format) {
+        ChannelScales scales = new ChannelScales(weight);
+        WeightFormat chosen = choose(name, x, weight, format);
+        graph.describe("format." + name, chosen.name());
+        Value y = switch (chosen) {
             case FP32 -> {
                 Value w = graph.weight(
                         name + ".weight",
@@ -46,10 +49,24 @@ public final class Linear {
                         weight.rows());
                 yield graph.node(name + "/matmul", "MatMul", x, w).output();
             }
-            case ROWWISE_INT8 -> rowwise(name, x, weight);
+            case ROWWISE_INT8 -> rowwise(name, x, weight, scales);
             case BLOCK_INT8 -> blockwise(name, x, weight, 8);
             case BLOCK_INT4 -> blockwise(name, x, weight, 4);
         };
+        graph.magnitudes().linear(y, x, scales);
+        return y;
+    }
+
+    /** The format that the rule for outliers leaves, with the error that it went by. */
+    private WeightFormat choose(String name, Value x, MatrixSource weight, WeightFormat format) {
+        if (format != WeightFormat.ROWWISE_INT8) {
+            return format;
+        }
+        double error = graph.magnitudes().rowwiseError(x, weight);
+        if (!Double.isNaN(error)) {
+            graph.describe("rowwise_error." + name, String.format(Locale.ROOT, "%.4f", error));
+        }
+        return PrecisionPolicy.forOutliers(format, error);
     }
 
     /** {@link #apply} plus {@code bias} [N]. */
@@ -61,12 +78,14 @@ public final class Linear {
 
     /** A vector of the checkpoint, such as a bias or a norm's weight, as float [N]. */
     public Value vector(String name, MatrixSource vector) {
-        return graph.weight(name, ElementType.FLOAT, WeightData.plain(vector), (long) vector.rows() * vector.columns());
+        Value value = graph.weight(
+                name, ElementType.FLOAT, WeightData.plain(vector), (long) vector.rows() * vector.columns());
+        graph.magnitudes().vector(value, vector);
+        return value;
     }
 
-    private Value rowwise(String name, Value x, MatrixSource weight) {
+    private Value rowwise(String name, Value x, MatrixSource weight, ChannelScales scales) {
         Quantized q = quantized.computeIfAbsent(x, this::quantize);
-        ChannelScales scales = new ChannelScales(weight);
         Value w = graph.weight(
                 name + ".weight",
                 ElementType.INT8,

@@ -39,6 +39,8 @@ public final class OnnxGraph {
     private final Map<String, String> metadata = new TreeMap<>();
     private int opset = OLDEST_OPSET;
 
+    private final Magnitudes magnitudes = new Magnitudes();
+
     /** Where nodes go: {@link #graph}, or the body that is being built. */
     private GraphProto.Builder scope;
 
@@ -73,6 +75,11 @@ public final class OnnxGraph {
 
     public WeightFile weights() {
         return weights;
+    }
+
+    /** What is known of the size of this graph's values. */
+    Magnitudes magnitudes() {
+        return magnitudes;
     }
 
     /** Adds a property that {@code graph.onnx} carries for people, such as the format of a weight. */
@@ -255,7 +262,12 @@ public final class OnnxGraph {
                 node.addOutput(output.isEmpty() ? output : unique(output));
             }
             scope.addNode(node);
-            return Arrays.stream(outputs).map(Value::new).toList();
+            List<Value> values = Arrays.stream(outputs).map(Value::new).toList();
+            magnitudes.follow(
+                    node.getOpType(),
+                    node.getInputList().stream().map(Value::new).toList(),
+                    values.getFirst());
+            return values;
         }
 
         private static AttributeProto.Builder attribute(String name, AttributeProto.AttributeType type) {

@@ -28,6 +28,7 @@ public final class PatchAttention {
         List<Value> parts = graph.node(name + "/split", "Split", qkv, graph.longs(width, width, width))
                 .with("axis", -1)
                 .outputs(name + "/q", name + "/k", name + "/v");
+        graph.magnitudes().part(parts.get(2), qkv, 2 * width, width);
         Value q = rotate(name + "/q", parts.get(0));
         Value k = rotate(name + "/k", parts.get(1));
         return attention.apply(name, q, k, parts.get(2));

@@ -16,6 +16,9 @@ import org.vlmserve.importer.Precision;
  */
 public record PrecisionPolicy(Precision precision) {
 
+    /** Most that a row-wise layer's output may be off, relative to its size. */
+    static final double ROWWISE_ERROR = 0.1;
+
     /** What a matrix is for. */
     public enum Role {
         PATCH_EMBEDDING,
@@ -39,5 +42,15 @@ public record PrecisionPolicy(Precision precision) {
                     default -> WeightFormat.ROWWISE_INT8;
                 };
         };
+    }
+
+    /**
+     * The rule for outliers: a row-wise layer that is expected to lose more than {@link #ROWWISE_ERROR} gets blocks of 8 bits, where
+     * an outlier costs its own block of 32 channels and no other. Measured in docs/precision.md.
+     *
+     * @param rowwiseError the relative error that the layer's output is expected to have in {@code ROWWISE_INT8}, or NaN
+     */
+    static WeightFormat forOutliers(WeightFormat format, double rowwiseError) {
+        return format == WeightFormat.ROWWISE_INT8 && rowwiseError > ROWWISE_ERROR ? WeightFormat.BLOCK_INT8 : format;
     }
 }

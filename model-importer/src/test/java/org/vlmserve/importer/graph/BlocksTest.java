@@ -118,6 +118,28 @@ class BlocksTest {
         assertThat(Arrays.copyOfRange(y, 2 * n, 3 * n)).containsOnly(0f);
     }
 
+    /** A channel that is 64 times as large and says as much as the others: 1023 of 1024 are lost in its rounding, or 31. */
+    @Test
+    void anOutlierCostsItsBlockAlone() throws IOException {
+        SplittableRandom random = new SplittableRandom(9);
+        int rows = 9;
+        int n = 48;
+        int k = 1024;
+        float[] x = gaussian(random, rows * k);
+        float[] w = gaussian(random, n * k);
+        for (int row = 0; row < rows; row++) {
+            x[row * k + 5] = row % 2 == 0 ? 64 : -64;
+        }
+        for (int row = 0; row < n; row++) {
+            w[row * k + 5] /= 64;
+        }
+        float[] exact = product(x, rows, w, n, k, WeightFormat.FP32);
+        float[] whole = product(x, rows, w, n, k, WeightFormat.ROWWISE_INT8);
+        float[] blocks = product(x, rows, w, n, k, WeightFormat.BLOCK_INT8);
+        assertThat(relativeError(whole, exact)).isBetween(0.1, 0.2);
+        assertThat(relativeError(blocks, exact)).isLessThan(0.04);
+    }
+
     @Test
     void aRowwiseRowIsTheSameAloneAndInABatch() throws IOException {
         SplittableRandom random = new SplittableRandom(6);
@@ -158,9 +180,23 @@ class BlocksTest {
     }
 
     private float[] rowwise(float[] x, int rows, float[] w, int n, int k) throws IOException {
+        return product(x, rows, w, n, k, WeightFormat.ROWWISE_INT8);
+    }
+
+    private float[] product(float[] x, int rows, float[] w, int n, int k, WeightFormat format) throws IOException {
         return run(
                 Tensor.ofFloats(x, rows, k),
-                (graph, input) -> new Linear(graph).apply("layer", input, matrix(n, k, w), WeightFormat.ROWWISE_INT8));
+                (graph, input) -> new Linear(graph).apply("layer", input, matrix(n, k, w), format));
+    }
+
+    private static double relativeError(float[] values, float[] exact) {
+        double error = 0;
+        double size = 0;
+        for (int i = 0; i < exact.length; i++) {
+            error += Math.pow(values[i] - exact[i], 2);
+            size += (double) exact[i] * exact[i];
+        }
+        return Math.sqrt(error / size);
     }
 
     /** Runs the graph that {@code build} makes of its input x [N, K]. */
