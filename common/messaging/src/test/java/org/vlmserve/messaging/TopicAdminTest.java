@@ -47,7 +47,7 @@ class TopicAdminTest {
             described.forEach((name, topic) -> assertThat(topic.partitions())
                     .as(name)
                     .hasSize(
-                            Topics.kind(name).matches("images|features")
+                            Topics.kind(name).matches("images|plans|features")
                                     ? 1
                                     : TestBroker.config().routes()));
             Config images = settings(admin, ConfigResource.Type.TOPIC, Topics.images(model));
