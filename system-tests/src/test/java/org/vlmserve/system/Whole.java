@@ -100,16 +100,23 @@ public final class Whole implements AutoCloseable {
 
     /** The tokens of the answer and its end: {@code Finished} or {@code Failed}. Waits for it. */
     public List<AnswerEvent> answer(List<ChatTurn> turns, List<PictureInput> pictures, Sampling sampling) {
-        return answer(turns, PromptJob.NO_ARGUMENTS, pictures, sampling);
+        return answer(TENANT, turns, PromptJob.NO_ARGUMENTS, pictures, sampling);
     }
 
-    /** @param templateArguments a JSON object for the chat template */
+    /**
+     * @param tenant whose prefixes may be reused
+     * @param templateArguments a JSON object for the chat template
+     */
     public List<AnswerEvent> answer(
-            List<ChatTurn> turns, String templateArguments, List<PictureInput> pictures, Sampling sampling) {
+            String tenant,
+            List<ChatTurn> turns,
+            String templateArguments,
+            List<PictureInput> pictures,
+            Sampling sampling) {
         Envelope envelope = new Envelope(
                 UUID.randomUUID().toString(),
                 model,
-                TENANT,
+                tenant,
                 0,
                 Instant.now(),
                 Instant.now().plus(Duration.ofHours(1)),
@@ -138,7 +145,7 @@ public final class Whole implements AutoCloseable {
 
     /** A picture through encoder and projector, slice by slice as on the road. */
     private EmbeddedPicture embed(Envelope envelope, PictureInput picture) {
-        PictureKey key = PictureKey.of(TENANT, model, picture.limits(), picture.content());
+        PictureKey key = PictureKey.of(envelope.tenant(), model, picture.limits(), picture.content());
         Join join = new Join(envelope, key);
         encoder.encode(new ImageJob(envelope, key, picture.limits(), picture.content()), Duration.ZERO, join);
         return join.joined();

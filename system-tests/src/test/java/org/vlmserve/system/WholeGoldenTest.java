@@ -59,8 +59,8 @@ class WholeGoldenTest {
         for (JsonNode message : golden.request().messages()) {
             turns.add(turn(golden, message, pictures));
         }
-        List<AnswerEvent> events =
-                whole.answer(turns, golden.request().templateArguments().toString(), pictures, greedy(golden));
+        List<AnswerEvent> events = whole.answer(
+                "golden", turns, golden.request().templateArguments().toString(), pictures, greedy(golden));
         assertThat(events.getLast()).as("%s", golden).isInstanceOf(AnswerEvent.Finished.class);
         AnswerEvent.Finished finished = (AnswerEvent.Finished) events.getLast();
         List<AnswerEvent.Token> tokens = events.stream()
