@@ -31,7 +31,7 @@ from reader.tokenizer import IMAGE_PAD, SPECIAL_TOKENS, TURN_END, prompt
 
 from . import tokenizer as tokenizers
 from .batches import Asked, Characters, Prompts
-from .model import Oracle, Spelling, first_position, patches, remember, reply
+from .model import Oracle, Spelling, first_position, pack, patches, remember, reply
 from .recipe import Recipe, Stage
 
 NOISE = 0.15  # at most, of the spread of the oracle's cells
@@ -104,11 +104,12 @@ class Qwen2VL(nn.Module):
                 reported["oracle"] = apart.detach()
                 loss = loss + weight * apart
         before, after = (self.tensor(np.array(ids)) for ids in (self.prompts.before, self.prompts.after))
-        turns, targets = self.tensor(batch.turns), self.tensor(batch.targets).flatten(0, 1)
+        packed = pack(batch.turns, batch.targets)
         keys = remember(self.model, cells, batch.grid, before, after)
-        states = reply(self.model, keys, first_position(batch.grid, len(before), len(after)), turns)
-        logits = F.linear(states[targets != IGNORED], self.model.model.language_model.embed_tokens.weight)
-        result = scored(logits, targets, batch.types)
+        states = reply(self.model, keys, first_position(batch.grid, len(before), len(after)), packed)
+        wanted = states[packed.targets.to(states.device) != IGNORED]
+        logits = F.linear(wanted, self.model.model.language_model.embed_tokens.weight)
+        result = scored(logits, self.tensor(batch.targets).flatten(0, 1), batch.types)
         return {**result, **reported, "loss": result["loss"] + loss}
 
     def tensor(self, array: np.ndarray) -> Tensor:

@@ -5,14 +5,16 @@ The model itself is transformers' Qwen2-VL, built and run batched by `reader.mod
 """
 
 import math
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import Qwen2VLForConditionalGeneration
 
-from reader.batches import DEVIATION, MEAN
-from reader.model import CLASSES, SLOTS, Size, norm, positions, rotated, rotation
+from reader.batches import DEVIATION, IGNORED, MEAN
+from reader.model import CLASSES, SLOTS, Size, attended, norm, positions, rotated, rotation
 from reader.pictures import CELL, PATCH
 
 Keys = list[tuple[Tensor, Tensor]]
@@ -96,8 +98,8 @@ def _attention(model: Qwen2VLForConditionalGeneration, layer: nn.Module, x: Tens
     return rotated(q, cos, sin), rotated(k, cos, sin).repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
 
 
-def _rest(layer: nn.Module, x: Tensor, attended: Tensor) -> Tensor:
-    x = x + layer.self_attn.o_proj(attended.transpose(1, 2).reshape(*x.shape[:2], -1))
+def _rest(layer: nn.Module, x: Tensor, seen: Tensor) -> Tensor:
+    x = x + layer.self_attn.o_proj(seen.transpose(1, 2).reshape(*x.shape[:2], -1))
     return x + layer.mlp(norm(layer.post_attention_layernorm, x))
 
 
@@ -115,26 +117,57 @@ def remember(model: Qwen2VLForConditionalGeneration, cells: Tensor, grid: tuple[
         q, k, v = _attention(model, layer, x, cos, sin)
         keys.append((k, v))
         if index + 1 < len(language.layers):
-            x = _rest(layer, x, F.scaled_dot_product_attention(q, k, v, is_causal=True))
+            x = _rest(layer, x, attended(q, k, v, is_causal=True))
     return keys
 
 
-def reply(model: Qwen2VLForConditionalGeneration, keys: Keys, start: int, turns: Tensor) -> Tensor:
-    """The language model's last states [B * K, T, D] of `turns` [B, K, T], each of which sees its page and itself.
+@dataclass(frozen=True)
+class Packed:
+    """Turns about each page, one behind the other in a row, so that short ones are not padded to the longest: `ids`
+    [B, L] and the `targets` behind them [B, L], the `turn` that each id belongs to [B, L], -1 for padding, and its
+    `place` in it [B, L]."""
+
+    ids: Tensor
+    targets: Tensor
+    turn: Tensor
+    place: Tensor
+
+
+def pack(turns: np.ndarray, targets: np.ndarray) -> Packed:
+    """Rows of the turns [B, K, T] about each page. Of a turn nothing is kept behind its last target."""
+    length = turns.shape[2]
+    kept = (targets != IGNORED)[..., ::-1].argmax(-1)
+    inside = np.arange(length) < (length - kept)[..., None]
+    pages, turn, place = np.nonzero(inside)
+    sizes = inside.sum((1, 2))
+    column = np.arange(len(pages)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+
+    def rows(values: np.ndarray, padding: int) -> Tensor:
+        out = np.full((len(turns), sizes.max()), padding, dtype=np.int64)
+        out[pages, column] = values
+        return torch.from_numpy(out)
+
+    return Packed(rows(turns[inside], 0), rows(targets[inside], IGNORED), rows(turn, -1), rows(place, 0))
+
+
+def reply(model: Qwen2VLForConditionalGeneration, keys: Keys, start: int, packed: Packed) -> Tensor:
+    """The language model's last states [B, L, D] of packed turns, each of which sees its page and itself.
 
     `keys`: from `remember`; `start`: the position of the first id of a turn.
     """
     language = model.model.language_model
-    batch, each, length = turns.shape
-    known = keys[0][0].shape[2]
-    x = language.embed_tokens(turns.view(batch * each, length))
-    cos, sin = rotation(model, torch.arange(start, start + length, device=turns.device).expand(3, length))
-    mask = torch.ones(length, known + length, dtype=torch.bool, device=turns.device).tril(known)
+    device, known = keys[0][0].device, keys[0][0].shape[2]
+    ids, turn, place = packed.ids.to(device), packed.turn.to(device), packed.place.to(device)
+    x = language.embed_tokens(ids)
+    length = int(packed.place.max()) + 1
+    cos, sin = (table[place][:, None] for table in rotation(
+        model, torch.arange(start, start + length, device=device).expand(3, length)))
+    own = (turn[:, :, None] == turn[:, None]) & (place[:, :, None] >= place[:, None])
+    mask = F.pad(own, (known, 0), value=True)[:, None]
     for layer, (page_keys, page_values) in zip(language.layers, keys):
         q, k, v = _attention(model, layer, x, cos, sin)
-        k = torch.cat((page_keys.repeat_interleave(each, 0), k), 2)
-        v = torch.cat((page_values.repeat_interleave(each, 0), v), 2)
-        x = _rest(layer, x, F.scaled_dot_product_attention(q, k, v, attn_mask=mask))
+        k, v = torch.cat((page_keys, k), 2), torch.cat((page_values, v), 2)
+        x = _rest(layer, x, attended(q, k, v, attn_mask=mask))
     return norm(language.norm, x)
 
 

@@ -109,6 +109,14 @@ def rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return x * cos + torch.cat((-x[..., half:], x[..., :half]), -1) * sin
 
 
+def attended(q: Tensor, k: Tensor, v: Tensor, **how) -> Tensor:
+    """Scaled dot-product attention, in float32 on CPUs: their fused kernel is slower in bfloat16, above all backward."""
+    if q.device.type != "cpu":
+        return F.scaled_dot_product_attention(q, k, v, **how)
+    with torch.autocast("cpu", enabled=False):
+        return F.scaled_dot_product_attention(q.float(), k.float(), v.float(), **how)
+
+
 @lru_cache(maxsize=64)
 def _vision_rotation(rows: int, columns: int, head: int, theta: float, device: torch.device) -> tuple[Tensor, Tensor]:
     """cos, sin [N, head] of a grid of `rows` x `columns` patches, in the order of 2x2 merged cells."""
@@ -137,8 +145,8 @@ def look(model: Qwen2VLForConditionalGeneration, pixels: Tensor, grid: tuple[int
     for block in vision.blocks:
         qkv = block.attn.qkv(block.norm1(x)).view(batch, patches, 3, config.num_heads, head).permute(2, 0, 3, 1, 4)
         q, k, v = qkv.unbind(0)
-        attended = F.scaled_dot_product_attention(rotated(q, cos, sin), rotated(k, cos, sin), v)
-        x = x + block.attn.proj(attended.transpose(1, 2).reshape(batch, patches, width))
+        seen = attended(rotated(q, cos, sin), rotated(k, cos, sin), v)
+        x = x + block.attn.proj(seen.transpose(1, 2).reshape(batch, patches, width))
         x = x + block.mlp(block.norm2(x))
     merger = vision.merger
     return x, merger.mlp[:2](merger.ln_q(x).view(batch, patches // 4, 4 * width))
@@ -207,10 +215,10 @@ def read(model: Qwen2VLForConditionalGeneration, cells: Tensor, grid: tuple[int,
         k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
         if start:
             mask = torch.ones(wanted, length, dtype=torch.bool, device=x.device).tril(start)
-            attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+            seen = attended(q, k, v, attn_mask=mask)
         else:
-            attended = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        x = x[:, start:] + attention.o_proj(attended.transpose(1, 2).reshape(batch, -1, width))
+            seen = attended(q, k, v, is_causal=True)
+        x = x[:, start:] + attention.o_proj(seen.transpose(1, 2).reshape(batch, -1, width))
         x = x + layer.mlp(norm(layer.post_attention_layernorm, x))
     return F.linear(norm(language.norm, x), embed.weight)
 

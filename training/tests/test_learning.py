@@ -23,7 +23,7 @@ from documents import batches, families, learning
 from documents import recipe as recipes
 from documents.batches import IGNORED
 from documents.learning import Learner
-from documents.model import first_position, patches, remember, reply
+from documents.model import first_position, pack, patches, remember, reply
 from documents.recipe import Recipe
 from reader import model as models
 from reader.batches import patches as line_patches
@@ -193,8 +193,8 @@ def test_turns_about_a_page_are_seen_as_transformers_sees_them(words) -> None:
     with torch.no_grad():
         _, cells = models.see(model, patches(torch.from_numpy(batch.images)), batch.grid)
         keys = remember(model, cells, batch.grid, before, after)
-        states = reply(model, keys, first_position(batch.grid, len(before), len(after)), torch.from_numpy(batch.turns))
-        ours = model.lm_head(states).view(2, 2, batch.turns.shape[2], -1)
+        packed = pack(batch.turns, batch.targets)
+        ours = model.lm_head(reply(model, keys, first_position(batch.grid, len(before), len(after)), packed))
         for page in range(2):
             seen = patches(torch.from_numpy(batch.images[page:page + 1]))
             pixels = seen.view(-1, 3, 1, 196).expand(-1, 3, 2, 196).reshape(-1, 1176)
@@ -204,7 +204,20 @@ def test_turns_about_a_page_are_seen_as_transformers_sees_them(words) -> None:
                 theirs = model(input_ids=ids, attention_mask=torch.ones_like(ids), pixel_values=pixels,
                                image_grid_thw=torch.tensor([[1, 14, 18]]),
                                mm_token_type_ids=(ids == image).int()).logits[0]
-                assert (ours[page, turn] - theirs[-batch.turns.shape[2]:]).abs().max() < 1e-4
+                own = ours[page][packed.turn[page] == turn]
+                behind = batch.turns.shape[2] - len(own)
+                assert (own - theirs[-batch.turns.shape[2]:len(theirs) - behind]).abs().max() < 1e-4
+
+
+def test_packed_turns_keep_their_ids_and_targets_in_order() -> None:
+    turns = np.array([[[5, 6, 7, 0], [8, 9, 0, 0]], [[1, 2, 3, 4], [5, 0, 0, 0]]])
+    targets = np.full_like(turns, IGNORED)
+    targets[0, 0, 1:3], targets[0, 1, 1], targets[1, 0, 3], targets[1, 1, 0] = (70, 71), 90, 40, 50
+    packed = pack(turns, targets)
+    assert packed.ids.tolist() == [[5, 6, 7, 8, 9], [1, 2, 3, 4, 5]]
+    assert packed.turn.tolist() == [[0, 0, 0, 1, 1], [0, 0, 0, 0, 1]]
+    assert packed.place.tolist() == [[0, 1, 2, 0, 1], [0, 1, 2, 3, 0]]
+    assert packed.targets[packed.targets != IGNORED].tolist() == targets[targets != IGNORED].tolist()
 
 
 def test_training_sees_the_prompts_that_serving_renders(words) -> None:
