@@ -462,14 +462,15 @@ def _paragraph(block: Text, style: Style) -> list[Row]:
 def place(rng: random.Random, content: Content, rows: list[Row], style: Style, width: int, height: int,
           smallest: int = SMALLEST_TYPE) -> Page | None:
     """The rows on a canvas, with smaller type and spacing than wished if need be; None where they do not fit."""
-    pitch = style.pitch
+    pitch, room = style.pitch, height - 2 * min(style.margin, 8)
+    if sum(row.height * row.scale for row in rows) * smallest * TIGHTEST > room:
+        return None  # before anything is measured: on a small canvas this is most of the tries
     for size in range(style.size, smallest - 1, -1):
         broken = _broken(rows, style, size, width - 2 * style.margin)
         placed = _across(broken, style, size, width, smallest)
         if placed is None:
             continue
         tall = sum(row.height * row.scale for row in broken) * size
-        room = height - 2 * min(style.margin, 8)
         if tall * TIGHTEST > room:
             continue
         pitch = min(pitch, room / max(tall, 1))

@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Base64;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -175,6 +176,14 @@ final class ChatClient {
 
     static String dataUrl(byte[] content) {
         return "data:image/png;base64," + Base64.getEncoder().encodeToString(content);
+    }
+
+    /** The same picture in another file: a byte behind a picture's end is ignored. */
+    static String withTrailer(String dataUrl, byte trailer) {
+        byte[] content = Base64.getDecoder().decode(dataUrl.substring(dataUrl.indexOf(',') + 1));
+        byte[] longer = Arrays.copyOf(content, content.length + 1);
+        longer[content.length] = trailer;
+        return dataUrl(longer);
     }
 
     private HttpRequest post(ObjectNode request) {

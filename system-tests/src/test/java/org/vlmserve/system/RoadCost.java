@@ -61,8 +61,15 @@ final class RoadCost {
                 Whole joined = new Whole(bundle, DecoderConfig.DEFAULTS, EngineOptions.ofThreads(1))) {
             ChatClient client = suite.client();
             for (int i = 0; i < WARM_UP + rounds; i++) {
-                if (i % 100 == 0) {
-                    System.err.printf("%d of %d, %d of them to warm up%n", i, WARM_UP + rounds, WARM_UP);
+                if (i > 0 && i % 100 == 0) {
+                    System.err.printf(
+                            Locale.ROOT,
+                            "%d of %d, %d of them to warm up; medians of the last 100: split %.1f ms, whole %.1f ms%n",
+                            i,
+                            WARM_UP + rounds,
+                            WARM_UP,
+                            quantile(Arrays.copyOf(split, i), i - 100, 0.5),
+                            quantile(Arrays.copyOf(whole, i), i - 100, 0.5));
                 }
                 byte[] fresh = withTrailer(picture, i);
                 Asked overRoad = askSuite(client, model, fresh);

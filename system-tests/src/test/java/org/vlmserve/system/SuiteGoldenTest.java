@@ -16,17 +16,22 @@ import org.vlmserve.testing.GoldenCase;
 import org.vlmserve.testing.GoldenCheckpoint;
 import org.vlmserve.testing.Goldens;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
  * The whole suite, REST to Kafka to REST, gives the reference's greedy tokens in fp32, and its log-probabilities within
- * 1e-3, on every golden case of every checkpoint.
+ * 1e-3, on every golden case of every checkpoint. Two vision encoders share the work, and with it the tiles of one picture.
  */
 final class SuiteGoldenTest {
 
     private static final double LOGPROB_TOLERANCE = 1e-3;
 
+    /** Counts jobs: a picture, and each of its parts behind the first. */
+    private static final String HANDLED = "vlm_jobs_handled_total";
+
     private static SuiteUnderTest suite;
+    private static ServiceProcess secondEncoder;
 
     @BeforeAll
     static void start() {
@@ -35,6 +40,8 @@ final class SuiteGoldenTest {
             bundles.put(checkpoint.name(), Bundles.imported(checkpoint, Precision.FP32));
         }
         suite = SuiteUnderTest.start(bundles);
+        secondEncoder = suite.launch("vision-encoder", List.of());
+        suite.awaitReady();
     }
 
     @AfterAll
@@ -96,6 +103,48 @@ final class SuiteGoldenTest {
             assertThat(plan.body().path("pictures")).isEqualTo(body.at("/vlm/pictures"));
             assertThat(plan.body().path("tokens").asInt()).isEqualTo(golden.pictureTokens());
         }
+    }
+
+    /** One case of each checkpoint whose only picture or video is encoded in parts. */
+    static List<GoldenCase> inParts() {
+        return Goldens.find().checkpoints().stream()
+                .flatMap(checkpoint -> checkpoint.cases().stream()
+                        .filter(golden -> golden.pictures().size() == 1
+                                && golden.pictures().getFirst().grids().size() > 2)
+                        .limit(1))
+                .toList();
+    }
+
+    @ParameterizedTest
+    @MethodSource("inParts")
+    void two_encoders_encode_one_picture(GoldenCase golden) {
+        ServiceProcess firstEncoder = suite.instance("vision-encoder");
+        boolean shared = false;
+        for (int ask = 1; ask <= 20 && !shared; ask++) {
+            double first = firstEncoder.metric(HANDLED);
+            double second = secondEncoder.metric(HANDLED);
+            assertThat(suite.client().ask(afresh(golden, ask)).text()).isEqualTo(golden.text());
+            shared = firstEncoder.metric(HANDLED) > first && secondEncoder.metric(HANDLED) > second;
+        }
+        assertThat(shared).as("both encoders had a part of one picture").isTrue();
+    }
+
+    /** The case's question about pictures that no decoder has yet: bytes after their ends change nothing else. */
+    private static ObjectNode afresh(GoldenCase golden, int ask) {
+        ObjectNode request = GoldenRequests.of(golden);
+        for (JsonNode message : request.get("messages")) {
+            for (JsonNode part : message.path("content")) {
+                if (part.path("image_url") instanceof ObjectNode picture) {
+                    picture.put(
+                            "url", ChatClient.withTrailer(picture.path("url").asString(), (byte) ask));
+                } else if (part.path("video") instanceof ArrayNode frames) {
+                    for (int i = 0; i < frames.size(); i++) {
+                        frames.set(i, ChatClient.withTrailer(frames.get(i).asString(), (byte) ask));
+                    }
+                }
+            }
+        }
+        return request;
     }
 
     private static int[] bytes(JsonNode token) {

@@ -20,6 +20,7 @@ import org.vlmserve.protocol.PictureSource;
 import org.vlmserve.protocol.PixelLimits;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.tensor.DType;
+import org.vlmserve.testing.DocumentTable;
 import org.vlmserve.testing.Goldens;
 
 class LlavaNextFamilyTest extends FamilyContractTest {
@@ -88,6 +89,29 @@ class LlavaNextFamilyTest extends FamilyContractTest {
         PictureLayout layout = preprocessor(tilings().getFirst()).plan(PictureSource.still(672, 672), PixelLimits.NONE);
         assertThat(layout.tokens()).isEqualTo(2880 + 48);
         assertThat(layout.grids()).hasSize(5);
+    }
+
+    static List<List<Integer>> theTableOfTheDocument() {
+        return DocumentTable.rows("docs/families.md", "| Picture, width × height | Canvas | Encoder runs | Tokens |")
+                .stream()
+                .map(DocumentTable::numbers)
+                .toList();
+    }
+
+    /** With the Hub's pinpoints. */
+    @ParameterizedTest
+    @MethodSource
+    void theTableOfTheDocument(List<Integer> row) {
+        PictureLayout layout =
+                preprocessor(tilings().getFirst()).plan(PictureSource.still(row.get(0), row.get(1)), PixelLimits.NONE);
+        assertThat(List.of(
+                        row.get(0),
+                        row.get(1),
+                        layout.resizedWidth(),
+                        layout.resizedHeight(),
+                        layout.grids().size(),
+                        layout.tokens()))
+                .isEqualTo(row);
     }
 
     @Test

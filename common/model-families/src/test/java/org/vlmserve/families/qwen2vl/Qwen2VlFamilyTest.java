@@ -23,6 +23,7 @@ import org.vlmserve.protocol.PixelLimits;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.tensor.DType;
 import org.vlmserve.protocol.tensor.Tensor;
+import org.vlmserve.testing.DocumentTable;
 import org.vlmserve.testing.Goldens;
 
 class Qwen2VlFamilyTest extends FamilyContractTest {
@@ -110,27 +111,18 @@ class Qwen2VlFamilyTest extends FamilyContractTest {
         assertThat(layout.featureRows()).isEqualTo(tokens * 4);
     }
 
-    /** With the Hub's limits for pictures and the class's own for videos: the table of docs/families.md. */
+    static List<List<Integer>> theTableOfTheDocument() {
+        return DocumentTable.rows(
+                        "docs/families.md", "| Width × height | Resized | Tokens | As a video of 8 frames | Tokens |")
+                .stream()
+                .map(DocumentTable::numbers)
+                .toList();
+    }
+
+    /** With the Hub's limits for pictures and the class's own for videos. */
     @ParameterizedTest
-    @CsvSource({
-        "224, 224, 224, 224, 64, 336, 336, 576",
-        "336, 336, 336, 336, 144, 336, 336, 576",
-        "448, 280, 448, 280, 160, 448, 280, 640",
-        "448, 448, 448, 448, 256, 448, 448, 1024",
-        "672, 672, 672, 672, 576, 672, 672, 2304",
-        "1000, 200, 1008, 196, 252, 1008, 196, 1008",
-        "1920, 1080, 1932, 1092, 2691, 1008, 560, 2880",
-        "3000, 4000, 2996, 4004, 15301, 672, 896, 3072",
-    })
-    void theTableOfTheDocument(
-            int width,
-            int height,
-            int resizedWidth,
-            int resizedHeight,
-            int tokens,
-            int frameWidth,
-            int frameHeight,
-            int videoTokens) {
+    @MethodSource
+    void theTableOfTheDocument(List<Integer> row) {
         Qwen2VlPreprocessor preprocessor = new Qwen2VlPreprocessor(new Qwen2VlPreprocessing(
                 14,
                 2,
@@ -143,12 +135,20 @@ class Qwen2VlFamilyTest extends FamilyContractTest {
                 8,
                 10_000,
                 new Qwen2VlPreprocessing.Video(100_352, 602_112, null, 4, 768, null, null)));
+        int width = row.get(0);
+        int height = row.get(1);
         PictureLayout picture = preprocessor.plan(PictureSource.still(width, height), PixelLimits.NONE);
-        assertThat(List.of(picture.resizedWidth(), picture.resizedHeight(), picture.tokens()))
-                .containsExactly(resizedWidth, resizedHeight, tokens);
         PictureLayout video = preprocessor.plan(new PictureSource(Medium.VIDEO, 8, width, height), PixelLimits.NONE);
-        assertThat(List.of(video.resizedWidth(), video.resizedHeight(), video.tokens()))
-                .containsExactly(frameWidth, frameHeight, videoTokens);
+        assertThat(List.of(
+                        width,
+                        height,
+                        picture.resizedWidth(),
+                        picture.resizedHeight(),
+                        picture.tokens(),
+                        video.resizedWidth(),
+                        video.resizedHeight(),
+                        video.tokens()))
+                .isEqualTo(row);
     }
 
     @Test
