@@ -9,6 +9,8 @@ Stages that do not build on one another can run at the same time, each as a proc
 import argparse
 import json
 import multiprocessing
+import os
+import tempfile
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as together
 from transformers import AutoTokenizer
 
 from documents import families, learning
@@ -27,8 +30,9 @@ from train import keep_freed_memory
 SAVE_EVERY, REPORT_EVERY, VALIDATE_EVERY = 180, 60, 600  # seconds
 
 
-def run_stage(recipe: Recipe, stage: Stage, folder: Path, device: torch.device, precision: torch.dtype, workers: int
-              ) -> None:
+def run_stage(recipe: Recipe, stage: Stage, folder: Path, device: torch.device, precision: torch.dtype, workers: int,
+              share: int = 0) -> None:
+    """`share`: the number of this process among those that learn together; the first one keeps the log and the state."""
     tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer")
     learner = Learner(recipe, stage, tokenizer, device, precision)
     checkpoint = folder / f"{stage.name}.pt"
@@ -37,10 +41,12 @@ def run_stage(recipe: Recipe, stage: Stage, folder: Path, device: torch.device, 
     else:
         learner.start_from([torch.load(folder / f"{name}.pt", map_location=device, weights_only=True)
                             for name in stage.after])
-    with open(folder / f"{stage.name}.jsonl", "a") as log:
+    torch.manual_seed(recipe.seed + 1000 * share + learner.step)
+    with open(folder / f"{stage.name}.jsonl" if not share else os.devnull, "a") as log:
         def report(entry: dict) -> None:
             line = json.dumps({k: round(v, 5) if isinstance(v, float) else v for k, v in entry.items()})
-            print(line, flush=True)
+            if not share:
+                print(line, flush=True)
             log.write(line + "\n")
             log.flush()
 
@@ -51,7 +57,7 @@ def run_stage(recipe: Recipe, stage: Stage, folder: Path, device: torch.device, 
         saved = reported = validated = time.monotonic()
         window: list[dict[str, float]] = []
         used = time.process_time()
-        for batch in ahead(learner, workers):
+        for batch in ahead(learner, workers, share):
             window.append(learner.advance(batch))
             now = time.monotonic()
             if now - reported > REPORT_EVERY:
@@ -61,6 +67,8 @@ def run_stage(recipe: Recipe, stage: Stage, folder: Path, device: torch.device, 
                         "seconds_a_step": (now - reported) / len(window),
                         "cpu_a_step": (time.process_time() - used) / len(window), **dict(sorted(means.items()))})
                 reported, window, used = now, [], time.process_time()
+            if share:
+                continue
             if now - validated > VALIDATE_EVERY or learner.step == stage.steps:
                 report({"step": learner.step, "held_out": "values", **learner.validate(values=True)})
                 report({"step": learner.step, "held_out": "values, fonts", **learner.validate(values=True, fonts=True)})
@@ -68,24 +76,41 @@ def run_stage(recipe: Recipe, stage: Stage, folder: Path, device: torch.device, 
             if now - saved > SAVE_EVERY:
                 learner.save(checkpoint)
                 saved = now
-        learner.save(checkpoint)
+        if not share:
+            learner.save(checkpoint)
 
 
-def ahead(learner: Learner, workers: int) -> Iterator[Any]:
+def ahead(learner: Learner, workers: int, share: int) -> Iterator[Any]:
     """The batches of all steps left, drawn by worker processes if there are any."""
     recipe, stage = learner.recipe, learner.stage
     if not workers:
         while learner.step < stage.steps:
-            yield learning.draw(recipe.seed, stage, learner.step, learner.prompts, learner.level)
+            yield learning.draw(recipe.seed, stage, learner.step, learner.prompts, learner.level, share=share)
         return
     with multiprocessing.get_context("spawn").Pool(workers, torch.set_num_threads, (1,)) as pool:
         drawn: deque[Any] = deque()
         for step in range(learner.step, stage.steps + 3 * workers):
             if step < stage.steps:
                 drawn.append(pool.apply_async(
-                    learning.draw, (recipe.seed, stage, step, learner.prompts, learner.level)))
+                    learning.draw, (recipe.seed, stage, step, learner.prompts, learner.level),
+                    {"share": share}))
             if drawn and (step >= stage.steps or len(drawn) == 3 * workers):
                 yield drawn.popleft().get()
+
+
+def learn(share: int, args: argparse.Namespace, meeting: str) -> None:
+    """One of `args.processes` processes, which meet by a file and take every step together."""
+    torch.set_num_threads(args.threads)
+    keep_freed_memory()
+    if args.processes > 1:
+        together.init_process_group("gloo", init_method=f"file://{meeting}", rank=share, world_size=args.processes)
+    recipe = recipes.load(args.recipe)
+    for stage in recipe.stages:
+        if args.stage in (None, stage.name):
+            run_stage(recipe, stage, args.run, torch.device(args.device), getattr(torch, args.precision), args.workers,
+                      share)
+            if args.processes > 1:
+                together.barrier()  # the next stage reads what the first process has written
 
 
 def main() -> None:
@@ -95,19 +120,20 @@ def main() -> None:
     parser.add_argument("--stage", help="only this stage; all in turn otherwise")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads of a process")
+    parser.add_argument("--processes", type=int, default=1,
+                        help="processes that learn together, each with a batch of its own: one for each core")
     parser.add_argument("--workers", type=int, default=0, help="processes that draw batches ahead")
     args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    keep_freed_memory()
     args.run.mkdir(parents=True, exist_ok=True)
-    recipe = recipes.load(args.recipe)
     if not (args.run / "tokenizer").exists():
-        families.words(recipe.family).save_pretrained(args.run / "tokenizer")
-    for stage in recipe.stages:
-        if args.stage in (None, stage.name):
-            run_stage(recipe, stage, args.run, torch.device(args.device), getattr(torch, args.precision),
-                      args.workers)
+        families.words(recipes.load(args.recipe).family).save_pretrained(args.run / "tokenizer")
+    with tempfile.TemporaryDirectory() as folder:
+        meeting = f"{folder}/meeting"
+        if args.processes == 1:
+            learn(0, args, meeting)
+        else:
+            torch.multiprocessing.spawn(learn, (args, meeting), args.processes)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as together
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
@@ -72,12 +73,29 @@ class Learner:
         result = self.losses(batch)
         self.optimiser.zero_grad()
         result["loss"].backward()
+        result |= self.shared(result)
         torch.nn.utils.clip_grad_norm_(self.moving(), 1.0)
         self.optimiser.step()
         self.step += 1
         reported = {name: value.item() for name, value in result.items()}
         self.rise(reported.get("tokens", 0.0), batch)
         return reported
+
+    def shared(self, result: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Where several processes learn together: gives all of them the mean of their gradients, and returns the mean of
+        what decides when pages grow, so that all of them take the same step."""
+        if not together.is_initialized():
+            return {}
+        decides = [name for name in ("tokens",) if name in result]
+        gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in self.moving()]
+        flat = torch.cat([g.flatten() for g in gradients] + [result[name].detach().view(1) for name in decides])
+        together.all_reduce(flat)
+        flat /= together.get_world_size()
+        sizes = [g.numel() for g in gradients]
+        *means, rest = flat.split([*sizes, len(decides)])
+        for p, mean in zip(self.moving(), means):
+            p.grad = mean.view_as(p)
+        return dict(zip(decides, rest))
 
     def rise(self, tokens: float, batch: Characters | Asked) -> None:
         """To larger pages once enough answer tokens are right on those of this level."""
@@ -151,11 +169,11 @@ class Learner:
 
 
 def draw(seed: int, stage: Stage, step: int, prompts: Prompts, level: int,
-         sides: Sides = TRAINING) -> Characters | Asked:
+         sides: Sides = TRAINING, share: int = 0) -> Characters | Asked:
     """The batch of a step of a stage: the same for the same arguments, whatever came before. A negative seed is for
-    measuring: whole pages, and an oracle without noise."""
+    measuring: whole pages, and an oracle without noise. `share`: which of several processes it is for."""
     training = seed >= 0
-    rng = random.Random(f"{seed}/{stage.name}/{step}" + ("" if training else f"/{sides}"))
+    rng = random.Random(f"{seed}/{stage.name}/{step}" + (f"/{share}" if share else "") + ("" if training else f"/{sides}"))
     options = {"smallest": stage.smallest_type, "largest": stage.largest_type}
     if stage.task == "characters" and training and step < stage.tiles * stage.steps:
         return batches.draw_tiles(rng, stage.kinds, max(1, stage.cells // batches.TILE**2), sides, **options)

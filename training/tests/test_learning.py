@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.distributed as together
 from safetensors.torch import load_file
 from transformers import (
     AutoTokenizer,
@@ -182,6 +183,36 @@ def test_lower_precision_learns_alike() -> None:
     assert theirs == pytest.approx(ours, rel=0.02) and theirs != ours
     assert coarse.advance(batch)["loss"] < theirs
     assert {p.dtype for p in coarse.moving()} == {torch.float32}
+
+
+def learn_together(share: int, folder: str) -> None:
+    torch.set_num_threads(1)
+    together.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=share, world_size=2)
+    learner = small("joint", lookups=0.0)
+    learner.advance(learning.draw(1, learner.stage, 0, learner.prompts, 0, share=share))
+    torch.save(learner.family.state_dict(), f"{folder}/{share}.pt")
+
+
+def test_two_processes_take_the_step_of_both_batches(tmp_path: Path) -> None:
+    torch.multiprocessing.spawn(learn_together, (str(tmp_path),), 2)
+    one, other = (torch.load(tmp_path / f"{share}.pt") for share in range(2))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    learner = small("joint", lookups=0.0)
+    drawn = [learning.draw(1, learner.stage, 0, learner.prompts, 0, share=share) for share in range(2)]
+    assert not np.array_equal(drawn[0].slots, drawn[1].slots)
+    gradients = []
+    for batch in drawn:
+        learner.optimiser.zero_grad()
+        learner.losses(batch)["loss"].backward()
+        gradients.append([p.grad.clone() for p in learner.moving()])
+    for p, *both in zip(learner.moving(), *gradients):
+        p.grad = sum(both) / 2
+    torch.nn.utils.clip_grad_norm_(learner.moving(), 1.0)
+    for group in learner.optimiser.param_groups:
+        group["lr"] = learner.rate(group["part"])
+    learner.optimiser.step()
+    for name, tensor in learner.family.state_dict().items():
+        torch.testing.assert_close(tensor, one[name], rtol=1e-4, atol=1e-6)
 
 
 def test_turns_about_a_page_are_seen_as_transformers_sees_them(words) -> None:
