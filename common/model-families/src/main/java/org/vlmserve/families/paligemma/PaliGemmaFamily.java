@@ -5,6 +5,7 @@ import java.util.Set;
 import org.vlmserve.families.ModelFamily;
 import org.vlmserve.families.bundle.Bundle;
 import org.vlmserve.families.bundle.BundleSections;
+import org.vlmserve.families.checkpoint.CheckpointJson;
 import org.vlmserve.families.preprocess.PicturePreprocessor;
 import org.vlmserve.families.prompt.HuggingFaceTokenizerFile;
 import org.vlmserve.families.prompt.PromptBuilder;
@@ -13,6 +14,8 @@ import tools.jackson.databind.node.ObjectNode;
 
 /** PaliGemma and PaliGemma 2. */
 public final class PaliGemmaFamily implements ModelFamily {
+
+    private static final Set<String> FILE_AS_IT_IS = Set.of("TokenizersBackend", "PreTrainedTokenizerFast");
 
     @Override
     public String id() {
@@ -27,16 +30,21 @@ public final class PaliGemmaFamily implements ModelFamily {
     @Override
     public PromptBuilder promptBuilder(Bundle bundle) {
         return new PaliGemmaPromptBuilder(
-                BundleSections.prompt(bundle, PaliGemmaPrompt.class),
-                tokenizer(bundle.tokenizer().resolve("tokenizer.json")));
+                BundleSections.prompt(bundle, PaliGemmaPrompt.class), tokenizer(bundle.tokenizer()));
     }
 
     /**
-     * transformers' GemmaTokenizer takes vocabulary, merges and added tokens from the file, and builds everything else itself
-     * ({@code tokenization_gemma.py} of 5.18).
+     * A class that knows nothing of Gemma takes the file as it is. transformers' GemmaTokenizer, which is taken where none is
+     * named, takes vocabulary, merges and added tokens from it and builds everything else itself ({@code tokenization_gemma.py}
+     * of 5.18).
      */
-    private static Tokenizer tokenizer(Path file) {
+    private static Tokenizer tokenizer(Path folder) {
+        Path file = folder.resolve("tokenizer.json");
         ObjectNode json = HuggingFaceTokenizerFile.read(file);
+        CheckpointJson config = CheckpointJson.readIfPresent(folder.resolve("tokenizer_config.json"));
+        if (config != null && FILE_AS_IT_IS.contains(config.string("tokenizer_class", ""))) {
+            return new HuggingFaceTokenizerFile(file, json, Set.of());
+        }
         json.putObject("normalizer")
                 .put("type", "Replace")
                 .put("content", "▁")
