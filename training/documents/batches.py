@@ -4,6 +4,7 @@ Everything depends on the seed, the stage's name and the number of the step only
 drawn ahead by worker processes.
 """
 
+import json
 import random
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from reader.pictures import CELL, PATCH
 
 from . import TRAINING, Sides, drawing, generator
 from .drawing import Picture
+from .layout import Page
 from .phrasings import ABSENT
 from .questions import LONGEST_ANSWER, Asking, Turn
 
@@ -29,16 +31,13 @@ for _index, _character in enumerate(strings.ALPHABET):
 def slots(text: str, centres: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
     """[N, S]: the classes of the first S characters, from left to right, whose centres lie in each patch; 0 where there
     is none. Patches are in the order of 2x2 merged cells. What lies off the canvas counts as nothing."""
-    rows, columns = 2 * grid[0], 2 * grid[1]
-    out = np.zeros((rows * columns, SLOTS), dtype=np.int64)
+    out = np.zeros((4 * grid[0] * grid[1], SLOTS), dtype=np.int64)
     codes = _CLASS[np.fromiter(map(ord, text), dtype=np.int64, count=len(text))]
-    x, y = centres.T
-    seen = (x >= 0) & (x < columns * PATCH) & (y >= 0) & (y < rows * PATCH)
-    codes, x, y = codes[seen], x[seen], y[seen]
+    patch = patch_of(centres, grid)
+    seen = patch >= 0
+    codes, patch, x = codes[seen], patch[seen], centres[seen, 0]
     if not len(codes):
         return out
-    row, column = (y // PATCH).astype(np.int64), (x // PATCH).astype(np.int64)
-    patch = ((row // 2 * grid[1] + column // 2) * 2 + row % 2) * 2 + column % 2
     order = np.lexsort((x, patch))
     patch, codes = patch[order], codes[order]
     starts = np.flatnonzero(np.r_[True, patch[1:] != patch[:-1]])
@@ -46,6 +45,15 @@ def slots(text: str, centres: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
     kept = rank < SLOTS
     out[patch[kept], rank[kept]] = codes[kept]
     return out
+
+
+def patch_of(centres: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+    """The patch, in the order of 2x2 merged cells, of each of `centres` [characters, 2]; -1 off the canvas."""
+    x, y = centres.T
+    rows, columns = 2 * grid[0], 2 * grid[1]
+    row, column = np.floor(y / PATCH).astype(np.int64), np.floor(x / PATCH).astype(np.int64)
+    patch = ((row // 2 * grid[1] + column // 2) * 2 + row % 2) * 2 + column % 2
+    return np.where((row >= 0) & (row < rows) & (column >= 0) & (column < columns), patch, -1)
 
 
 @dataclass(frozen=True)
@@ -128,8 +136,8 @@ class Prompts:
 class Asked:
     """Turns about pages of one grid: `images` [B, H, W, 3] of uint8 unless only an oracle is wanted, the true `slots`
     [B, N, S], the slots that the `oracle` tells [B, N, S], ids of `turns` [B, K, T], and the id that is wanted behind
-    each of them (`targets` [B, K, T]); `types` of the questions; the `level` of a
-    curriculum that the pages are of."""
+    each of them (`targets` [B, K, T]); the patch that it is printed in (`pointers` [B, K, T]), -1 where it is not
+    printed or in several places; `types` of the questions; the `level` of a curriculum that the pages are of."""
 
     grid: tuple[int, int]
     images: np.ndarray | None
@@ -137,6 +145,7 @@ class Asked:
     oracle: np.ndarray
     turns: np.ndarray
     targets: np.ndarray
+    pointers: np.ndarray
     types: tuple[str, ...]
     level: int = 0
 
@@ -169,17 +178,21 @@ def draw_asked(rng: random.Random, kinds: dict[str, float], grid: tuple[int, int
                **options) -> Asked:
     """`count` pages with `each` turns about every one; `noise`: the oracle misreads as vision does."""
     longest = LONGEST_ANSWER if rng.random() < 0.15 else 32  # together, long answers pad each other less
-    images, true, told, turns = [], [], [], []
+    images, true, told, turns, printed = [], [], [], [], []
     for _ in range(count):
         page = generator.draw_page(rng, draw_kind(rng, kinds), *generator.draw_canvas(rng, grid), sides, **options)
         state = generator.draw_state(rng)
-        turns += Asking(rng, page, sides.phrasings, state, sides.values).turns(each, lookups, longest)
+        asked = Asking(rng, page, sides.phrasings, state, sides.values).turns(each, lookups, longest)
+        turns += asked
+        places = [traced(page, turn.answer) if state == "legible" else {} for turn in asked]
         if state == "blank":
             page = generator.emptied(page)
         affine = drawing.draw_affine(rng, page.width, page.height)
         text, centres = drawing.settled(page, affine)
         if pictures:
             images.append(drawing.processed(drawing.draw_picture(rng, page, affine, illegible=state == "illegible")))
+        patches = patch_of(centres, grid)
+        printed += [{at: int(patches[character]) for at, character in place.items()} for place in places]
         found = slots(text, centres, grid)
         # Nothing on an illegible page can be told, so the heads are not asked to.
         true.append(np.zeros_like(found) if state == "illegible" else found)
@@ -187,9 +200,34 @@ def draw_asked(rng: random.Random, kinds: dict[str, float], grid: tuple[int, int
             told.append(slots(*_garbled(rng, text, centres), grid))
         else:
             told.append(slots(*misread(rng, text, centres), grid) if noise else found)
-    ids, targets = _padded(turns, prompts)
-    return Asked(grid, np.stack(images) if pictures else None, np.stack(true), np.stack(told),
-                 ids.reshape(count, each, -1), targets.reshape(count, each, -1), tuple(t.type for t in turns))
+    ids, targets, pointers = (a.reshape(count, each, -1) for a in _padded(turns, printed, prompts))
+    return Asked(grid, np.stack(images) if pictures else None, np.stack(true), np.stack(told), ids, targets, pointers,
+                 tuple(t.type for t in turns))
+
+
+def traced(page: Page, answer: str) -> dict[int, int]:
+    """For the characters of an answer, or of a JSON answer's values, by their place in it: which of the page's
+    characters they repeat. Nothing of what is printed nowhere, or more than once."""
+    if answer.startswith("{"):
+        out, at = {}, 0
+        for key, value in json.loads(answer).items():
+            at = answer.index(json.dumps(key, ensure_ascii=False), at) + len(key) + 2
+            if isinstance(value, str):
+                spelled = json.dumps(value, ensure_ascii=False)
+                at = answer.index(spelled, at)
+                if spelled == f'"{value}"':
+                    out |= {at + 1 + i: character for i, character in traced(page, value).items()}
+                at += len(spelled)
+        return out
+    text = " ".join(run.text for run in page.runs)
+    piece = answer.replace("\n", " ")
+    start = text.find(piece)
+    if start < 0 or text.find(piece, start + 1) >= 0:
+        return {}
+    # Between two runs stands a space that is not among the page's characters.
+    of_page = [i for n, i in enumerate(np.cumsum([0, *(len(run.text) for run in page.runs)])[:-1])
+               for i in (*range(i, i + len(page.runs[n].text)), -1)]
+    return {i: of_page[start + i] for i in range(len(piece)) if of_page[start + i] >= 0}
 
 
 def _garbled(rng: random.Random, text: str, centres: np.ndarray) -> tuple[str, np.ndarray]:
@@ -198,13 +236,17 @@ def _garbled(rng: random.Random, text: str, centres: np.ndarray) -> tuple[str, n
     return "".join(rng.choice(strings.ALPHABET) for _ in kept), centres[kept]
 
 
-def _padded(turns: list[Turn], prompts: Prompts) -> tuple[np.ndarray, np.ndarray]:
+def _padded(turns: list[Turn], printed: list[dict[int, int]], prompts: Prompts
+            ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     asked = [(prompts.question(t.question), prompts.answer(t.answer)) for t in turns]
     length = max(len(q) + len(a) for q, a in asked) - 1
     ids = np.full((len(turns), length), prompts.padding, dtype=np.int64)
     targets = np.full((len(turns), length), IGNORED, dtype=np.int64)
+    pointers = np.full((len(turns), length), -1, dtype=np.int64)
     for row, (question, answer) in enumerate(asked):
         whole = question + answer
         ids[row, :len(whole) - 1] = whole[:-1]
         targets[row, len(question) - 1:len(whole) - 1] = answer
-    return ids, targets
+        for at, patch in printed[row].items():
+            pointers[row, len(question) - 1 + at] = patch
+    return ids, targets, pointers

@@ -104,9 +104,13 @@ class Qwen2VL(nn.Module):
                 reported["oracle"] = apart.detach()
                 loss = loss + weight * apart
         before, after = (self.tensor(np.array(ids)) for ids in (self.prompts.before, self.prompts.after))
-        packed = pack(batch.turns, batch.targets)
+        packed = pack(batch.turns, batch.targets, batch.pointers)
         keys = remember(self.model, cells, batch.grid, before, after)
-        states = reply(self.model, keys, first_position(batch.grid, len(before), len(after)), packed)
+        states, away = reply(self.model, keys, first_position(batch.grid, len(before), len(after)), packed,
+                             len(before) if stage.pointing else -1)
+        if stage.pointing:
+            reported["away"] = away.detach()
+            loss = loss + stage.pointing * away
         wanted = states[packed.targets.to(states.device) != IGNORED]
         logits = F.linear(wanted, self.model.model.language_model.embed_tokens.weight)
         result = scored(logits, self.tensor(batch.targets).flatten(0, 1), batch.types)

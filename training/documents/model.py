@@ -124,16 +124,17 @@ def remember(model: Qwen2VLForConditionalGeneration, cells: Tensor, grid: tuple[
 @dataclass(frozen=True)
 class Packed:
     """Turns about each page, one behind the other in a row, so that short ones are not padded to the longest: `ids`
-    [B, L] and the `targets` behind them [B, L], the `turn` that each id belongs to [B, L], -1 for padding, and its
-    `place` in it [B, L]."""
+    [B, L], the `targets` behind them and their `pointers` [B, L], the `turn` that each id belongs to [B, L], -1 for
+    padding, and its `place` in it [B, L]."""
 
     ids: Tensor
     targets: Tensor
+    pointers: Tensor
     turn: Tensor
     place: Tensor
 
 
-def pack(turns: np.ndarray, targets: np.ndarray) -> Packed:
+def pack(turns: np.ndarray, targets: np.ndarray, pointers: np.ndarray) -> Packed:
     """Rows of the turns [B, K, T] about each page. Of a turn nothing is kept behind its last target."""
     length = turns.shape[2]
     kept = (targets != IGNORED)[..., ::-1].argmax(-1)
@@ -147,28 +148,50 @@ def pack(turns: np.ndarray, targets: np.ndarray) -> Packed:
         out[pages, column] = values
         return torch.from_numpy(out)
 
-    return Packed(rows(turns[inside], 0), rows(targets[inside], IGNORED), rows(turn, -1), rows(place, 0))
+    return Packed(rows(turns[inside], 0), rows(targets[inside], IGNORED), rows(pointers[inside], -1), rows(turn, -1),
+                  rows(place, 0))
 
 
-def reply(model: Qwen2VLForConditionalGeneration, keys: Keys, start: int, packed: Packed) -> Tensor:
-    """The language model's last states [B, L, D] of packed turns, each of which sees its page and itself.
+def reply(model: Qwen2VLForConditionalGeneration, keys: Keys, start: int, packed: Packed, first_cell: int = -1
+          ) -> tuple[Tensor, Tensor]:
+    """The language model's last states [B, L, D] of packed turns, each of which sees its page and itself; and how far
+    some heads are from looking where the next character is printed, see `_pointing`.
 
-    `keys`: from `remember`; `start`: the position of the first id of a turn.
+    `keys`: from `remember`; `start`: the position of the first id of a turn; `first_cell`: which of the keys is the
+    picture's first, or below 0 for no pointing.
     """
     language = model.model.language_model
     device, known = keys[0][0].device, keys[0][0].shape[2]
     ids, turn, place = packed.ids.to(device), packed.turn.to(device), packed.place.to(device)
-    x = language.embed_tokens(ids)
+    pointers = packed.pointers.to(device)
+    x, away = language.embed_tokens(ids), torch.zeros((), device=device)
     length = int(packed.place.max()) + 1
     cos, sin = (table[place][:, None] for table in rotation(
         model, torch.arange(start, start + length, device=device).expand(3, length)))
     own = (turn[:, :, None] == turn[:, None]) & (place[:, :, None] >= place[:, None])
     mask = F.pad(own, (known, 0), value=True)[:, None]
-    for layer, (page_keys, page_values) in zip(language.layers, keys):
+    for index, (layer, (page_keys, page_values)) in enumerate(zip(language.layers, keys)):
         q, k, v = _attention(model, layer, x, cos, sin)
         k, v = torch.cat((page_keys, k), 2), torch.cat((page_values, v), 2)
+        if first_cell >= 0 and index in POINTING and (pointers >= 0).any():
+            away = away + _pointing(q, k, mask, pointers, first_cell) / len(POINTING)
         x = _rest(layer, x, attended(q, k, v, attn_mask=mask))
-    return norm(language.norm, x)
+    return norm(language.norm, x), away
+
+
+POINTING = (2, 3)  # layers
+
+
+def _pointing(q: Tensor, k: Tensor, mask: Tensor, pointers: Tensor, first_cell: int) -> Tensor:
+    """Training only: one of the first four heads should look at the cell of the next character, a head for each of its
+    patches; the other three should rest on the first key. Negative log-likelihood, a mean over characters."""
+    q, k = q[:, :4].float(), k[:, :4].float()
+    scores = (q @ k.transpose(2, 3) / math.sqrt(q.shape[-1])).masked_fill(~mask, -1e9).log_softmax(-1)
+    asked = pointers >= 0
+    cell, patch = pointers[asked] // 4 + first_cell, pointers[asked] % 4
+    looks = F.one_hot(patch, 4)
+    found = scores.permute(0, 2, 1, 3)[asked].gather(2, (cell[:, None] * looks)[..., None])[..., 0]
+    return -(found * torch.where(looks > 0, 1.0, 0.25)).sum(1).mean()
 
 
 def first_position(grid: tuple[int, int], before: int, after: int) -> int:

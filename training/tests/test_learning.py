@@ -224,8 +224,8 @@ def test_turns_about_a_page_are_seen_as_transformers_sees_them(words) -> None:
     with torch.no_grad():
         _, cells = models.see(model, patches(torch.from_numpy(batch.images)), batch.grid)
         keys = remember(model, cells, batch.grid, before, after)
-        packed = pack(batch.turns, batch.targets)
-        ours = model.lm_head(reply(model, keys, first_position(batch.grid, len(before), len(after)), packed))
+        packed = pack(batch.turns, batch.targets, batch.pointers)
+        ours = model.lm_head(reply(model, keys, first_position(batch.grid, len(before), len(after)), packed)[0])
         for page in range(2):
             seen = patches(torch.from_numpy(batch.images[page:page + 1]))
             pixels = seen.view(-1, 3, 1, 196).expand(-1, 3, 2, 196).reshape(-1, 1176)
@@ -244,10 +244,11 @@ def test_packed_turns_keep_their_ids_and_targets_in_order() -> None:
     turns = np.array([[[5, 6, 7, 0], [8, 9, 0, 0]], [[1, 2, 3, 4], [5, 0, 0, 0]]])
     targets = np.full_like(turns, IGNORED)
     targets[0, 0, 1:3], targets[0, 1, 1], targets[1, 0, 3], targets[1, 1, 0] = (70, 71), 90, 40, 50
-    packed = pack(turns, targets)
+    packed = pack(turns, targets, np.where(targets == IGNORED, -1, targets // 10))
     assert packed.ids.tolist() == [[5, 6, 7, 8, 9], [1, 2, 3, 4, 5]]
     assert packed.turn.tolist() == [[0, 0, 0, 1, 1], [0, 0, 0, 0, 1]]
     assert packed.place.tolist() == [[0, 1, 2, 0, 1], [0, 1, 2, 3, 0]]
+    assert packed.pointers[0].tolist() == [-1, 7, 7, -1, 9]
     assert packed.targets[packed.targets != IGNORED].tolist() == targets[targets != IGNORED].tolist()
 
 
