@@ -30,13 +30,13 @@ import tools.jackson.databind.node.ObjectNode;
  * each time, so that no one has it already. Each graph computes with one thread on both sides, and the processes run as
  * {@code bin/vlm} runs them. Run by {@code benchmarks/road-cost}.
  *
- * <p>Six programs share the machine, and each compiles itself while it works: it takes hundreds of questions until that is
- * done. The first ones after a start are reported apart.
+ * <p>Six programs share the machine, and each compiles itself while it works: on two cores it takes more than a thousand questions
+ * until that is done, which the medians that are shown on the way tell. The first ones after a start are reported apart.
  */
 final class RoadCost {
 
     private static final String QUESTION = "What does it say?";
-    private static final int WARM_UP = 400;
+    private static final int WARM_UP = 1500;
     private static final int FIRST = 20;
     private static final Sampling ONE_TOKEN =
             new Sampling(1, null, 0.0, null, null, null, null, null, null, null, List.of(), null, Map.of(), false);
