@@ -5,6 +5,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Supplier;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.vlmserve.importer.checkpoint.MatrixSource;
 
@@ -19,6 +20,8 @@ final class Magnitudes {
 
     /** Rows of a weight that its columns are judged by: their squares are then known to a tenth. */
     private static final int SAMPLE = 256;
+
+    private static final int PART = 32;
 
     private static final double ALONE = Math.exp(-0.5);
 
@@ -144,10 +147,26 @@ final class Magnitudes {
     }
 
     private static double[] columnSquares(MatrixSource weight) {
+        int rows = Math.min(SAMPLE, weight.rows());
+        // In parts that do not depend on the number of threads: a sum in another order could decide otherwise.
+        List<double[]> parts = IntStream.range(0, Math.ceilDiv(rows, PART))
+                .parallel()
+                .mapToObj(part -> columnSquares(weight, rows, part * PART, Math.min(rows, (part + 1) * PART)))
+                .toList();
+        double[] squares = new double[weight.columns()];
+        for (double[] part : parts) {
+            for (int k = 0; k < squares.length; k++) {
+                squares[k] += part[k];
+            }
+        }
+        return squares;
+    }
+
+    /** Of rows {@code [from, to)} of {@code rows} that are spread over the weight. */
+    private static double[] columnSquares(MatrixSource weight, int rows, int from, int to) {
         double[] squares = new double[weight.columns()];
         float[] row = new float[squares.length];
-        int rows = Math.min(SAMPLE, weight.rows());
-        for (int i = 0; i < rows; i++) {
+        for (int i = from; i < to; i++) {
             weight.read((int) ((long) i * weight.rows() / rows), 0, row.length, row, 0);
             for (int k = 0; k < row.length; k++) {
                 squares[k] += (double) row[k] * row[k];

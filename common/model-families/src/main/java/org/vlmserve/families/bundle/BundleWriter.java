@@ -2,8 +2,8 @@ package org.vlmserve.families.bundle;
 
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -26,6 +26,8 @@ public final class BundleWriter {
             JsonMapper.builder().enable(SerializationFeature.INDENT_OUTPUT).build();
     private static final String NO_REVISION = "000000000000";
     private static final long PIECE = 16 << 20;
+
+    private static final int BUFFER = 256 << 10;
 
     private BundleWriter() {}
 
@@ -70,21 +72,34 @@ public final class BundleWriter {
 
     /** SHA-256 of each piece of {@code file}, one after the other. */
     private static byte[] pieceHashes(Path file) throws IOException {
-        try (FileChannel channel = FileChannel.open(file);
-                Arena arena = Arena.ofShared()) {
-            MemorySegment content = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
+        try (FileChannel channel = FileChannel.open(file)) {
             ByteArrayOutputStream hashes = new ByteArrayOutputStream();
-            LongStream.range(0, Math.ceilDiv(content.byteSize(), PIECE))
+            LongStream.range(0, Math.ceilDiv(channel.size(), PIECE))
                     .parallel()
-                    .mapToObj(i -> content.asSlice(i * PIECE, Math.min(PIECE, content.byteSize() - i * PIECE)))
-                    .map(piece -> {
-                        MessageDigest digest = sha256();
-                        digest.update(piece.asByteBuffer());
-                        return digest.digest();
-                    })
+                    .mapToObj(i -> pieceHash(channel, i * PIECE))
                     .forEachOrdered(hashes::writeBytes);
             return hashes.toByteArray();
+        } catch (UncheckedIOException e) {
+            throw e.getCause();
         }
+    }
+
+    /** Read, not mapped: every page is needed once, and a page fault costs more than a copy. */
+    private static byte[] pieceHash(FileChannel channel, long from) {
+        MessageDigest digest = sha256();
+        ByteBuffer buffer = ByteBuffer.allocate(BUFFER);
+        try {
+            for (long at = from; at < from + PIECE; at += buffer.position()) {
+                buffer.clear().limit((int) Math.min(BUFFER, from + PIECE - at));
+                if (channel.read(buffer, at) < 0) {
+                    break;
+                }
+                digest.update(buffer.array(), 0, buffer.position());
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return digest.digest();
     }
 
     private static BundleManifest copy(BundleManifest manifest, String revision, Instant importedAt) {
