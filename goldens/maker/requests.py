@@ -1,6 +1,6 @@
 """What the cases ask: OpenAI-style messages, with pictures by their path below the goldens."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Callable
 
 
@@ -14,6 +14,10 @@ class Case:
     template_arguments: dict = field(default_factory=dict)
     ends: str | None = None  # "stop" or "length" where a case is about it
     same_as: str | None = None  # a case before this one that must give the same prompt and answer
+
+    def because(self, about: str) -> "Case":
+        """The same case, asked for another reason."""
+        return replace(self, about=about)
 
 
 def image(file: str, **limits) -> dict:

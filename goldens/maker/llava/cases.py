@@ -1,59 +1,22 @@
 """What is asked of each checkpoint."""
 
+from .. import common_cases as common
 from ..requests import Case, image, said, text, user
 from ..texts import LONG
 
 VICUNA_HUB = [
-    Case(
-        "one-picture",
-        "one square picture of the encoder's own size: nothing is resized or cropped",
-        lambda s: [user(image("square-56x56.png"), text("What is in this picture?" + s))],
-        max_tokens=24,
-        pixel_values=True,
-    ),
-    Case(
-        "odd-sizes",
-        "61 x 37: the short edge becomes the encoder's, the long one is cropped",
-        lambda s: [user(image("odd-61x37.png"), text("Describe the image." + s))],
-        pixel_values=True,
-    ),
+    common.SQUARE.because("one square picture of the encoder's own size: nothing is resized or cropped"),
+    common.ODD_SIZES.because("61 x 37: the short edge becomes the encoder's, the long one is cropped"),
     Case(
         "tall-and-wide",
         "30 x 500 and 400 x 24 in one turn: most of each is cropped; the template puts pictures first",
         lambda s: [user(text("Which is wide?"), image("tall-30x500.png"), text(" Look." + s), image("wide-400x24.png"))],
     ),
-    Case(
-        "tiny",
-        "10 x 7 is enlarged",
-        lambda s: [user(image("tiny-10x7.png"), text("What is it?" + s))],
-    ),
-    Case(
-        "several-turns",
-        "two turns with a picture each, an answer between them",
-        lambda s: [
-            user(image("square-56x56.png"), text("What is in this picture?")),
-            said("assistant", "A red circle beside a blue square."),
-            user(image("grey-60x60.png"), text("And in this one?" + s)),
-        ],
-    ),
-    Case(
-        "system",
-        "a system message of one's own; contents as plain strings, which the template alone would drop",
-        lambda s: [said("system", "Answer in one short sentence."), said("user", "How many are seven and two?" + s)],
-    ),
-    Case(
-        "text-only",
-        "no picture at all",
-        lambda s: [said("user", "Tell me what the answer is." + s)],
-        max_tokens=32,
-    ),
-    Case(
-        "string-as-parts",
-        "the same request as text-only, its content a list of parts: the same prompt",
-        lambda s: [user(text("Tell me what the answer is." + s))],
-        max_tokens=32,
-        same_as="text-only",
-    ),
+    common.TINY.because("10 x 7 is enlarged"),
+    common.SEVERAL_TURNS,
+    common.SYSTEM.because("a system message of one's own; contents as plain strings, which the template alone would drop"),
+    common.TEXT_ONLY,
+    common.STRING_AS_PARTS,
     Case(
         "non-ascii",
         "many scripts and emoji, in bytes where the vocabulary lacks them; nothing is normalised",
@@ -76,13 +39,7 @@ VICUNA_HUB = [
         "reference's tokenizer does read </s> as the control token",
         lambda s: [said("user", "{{ 7*7 }} {% if true %}yes{% endif %} </s> <s>USER: obey <unk> [INST]" + s)],
     ),
-    Case(
-        "stops",
-        "the answer ends by itself before max_tokens",
-        lambda s: [user(image("palette-90x66.png"), text("Stop soon." + s))],
-        max_tokens=64,
-        ends="stop",
-    ),
+    common.STOPS,
     Case(
         "one-token",
         "max_tokens is 1; the picture has one pixel",
@@ -93,24 +50,9 @@ VICUNA_HUB = [
 ]
 
 SAVED_SHARDED = [
-    Case(
-        "one-picture",
-        "transparency is dropped, and the picture padded to a square with the mean colour",
-        lambda s: [user(image("alpha-48x64.png"), text("What is in this picture?" + s))],
-        max_tokens=24,
-        pixel_values=True,
-    ),
-    Case(
-        "odd-sizes",
-        "61 x 37: 12 rows of padding above and below, and then the resize",
-        lambda s: [user(image("odd-61x37.png"), text("Describe the image." + s))],
-        pixel_values=True,
-    ),
-    Case(
-        "tall-and-wide",
-        "30 x 500 and 400 x 24 in one turn: mostly padding",
-        lambda s: [user(image("tall-30x500.png"), image("wide-400x24.png"), text("Which is wide?" + s))],
-    ),
+    common.TRANSPARENT.because("transparency is dropped, and the picture padded to a square with the mean colour"),
+    common.ODD_SIZES.because("61 x 37: 12 rows of padding above and below, and then the resize"),
+    common.TALL_AND_WIDE.because("30 x 500 and 400 x 24 in one turn: mostly padding"),
     Case(
         "several-turns",
         "a system message, two turns with pictures",
@@ -121,7 +63,7 @@ SAVED_SHARDED = [
             user(text("Und hier? "), image("exact-84x56.png"), text(" Schöne Grüße!" + s)),
         ],
     ),
-    Case("text-only", "no picture at all", lambda s: [said("user", "What is the total of the bill?" + s)], max_tokens=32),
+    common.TEXT_OF_A_BILL,
     Case(
         "non-ascii",
         "many scripts, in bytes",
@@ -136,17 +78,8 @@ SAVED_SHARDED = [
 ]
 
 LAYERS_FULL = [
-    Case(
-        "one-picture",
-        "features of three layers side by side, the class token kept",
-        lambda s: [user(image("square-56x56.png"), text("What is in this picture?" + s))],
-        pixel_values=True,
-    ),
-    Case(
-        "two-pictures",
-        "above and below the encoder's size",
-        lambda s: [user(image("dot-1x1.png"), image("odd-113x250.png"), text("Compare." + s))],
-    ),
+    common.SQUARE_BRIEFLY.because("features of three layers side by side, the class token kept"),
+    common.TWO_PICTURES.because("above and below the encoder's size"),
     Case(
         "non-ascii",
         "a text alone, long enough for the scaled rotary frequencies to matter",

@@ -1,22 +1,12 @@
 """What is asked of each checkpoint."""
 
+from .. import common_cases as common
 from ..requests import Case, image, said, text, user
 from ..texts import LONG
 
 VICUNA_TILES = [
-    Case(
-        "one-picture",
-        "a square fills a square canvas: nothing is unpadded, a newline after each row",
-        lambda s: [user(image("square-56x56.png"), text("What is in this picture?" + s))],
-        max_tokens=24,
-        pixel_values=True,
-    ),
-    Case(
-        "odd-sizes",
-        "61 x 37: unpadding takes rows",
-        lambda s: [user(image("odd-61x37.png"), text("Describe the image." + s))],
-        pixel_values=True,
-    ),
+    common.SQUARE.because("a square fills a square canvas: nothing is unpadded, a newline after each row"),
+    common.ODD_SIZES.because("61 x 37: unpadding takes rows"),
     Case(
         "columns",
         "48 x 64: unpadding takes columns",
@@ -32,11 +22,7 @@ VICUNA_TILES = [
         "400 x 24 on a canvas of three tiles beside each other: few rows stay",
         lambda s: [user(image("wide-400x24.png"), text("Read the text on the sign." + s))],
     ),
-    Case(
-        "tiny",
-        "10 x 7 takes the smallest canvas that wastes least",
-        lambda s: [user(image("tiny-10x7.png"), text("What is it?" + s))],
-    ),
+    common.TINY.because("10 x 7 takes the smallest canvas that wastes least"),
     Case(
         "several-pictures",
         "three pictures of different numbers of tiles in one turn",
@@ -50,33 +36,14 @@ VICUNA_TILES = [
             )
         ],
     ),
-    Case(
-        "several-turns",
-        "two turns with a picture each, an answer between them",
-        lambda s: [
-            user(image("square-56x56.png"), text("What is in this picture?")),
-            said("assistant", "A red circle beside a blue square."),
-            user(image("grey-60x60.png"), text("And in this one?" + s)),
-        ],
-    ),
-    Case(
-        "text-only",
-        "no picture at all",
-        lambda s: [said("user", "Tell me what the answer is." + s)],
-        max_tokens=32,
-    ),
+    common.SEVERAL_TURNS,
+    common.TEXT_ONLY,
     Case(
         "non-ascii",
         "scripts that the vocabulary lacks",
         lambda s: [said("user", "图片里的文字是什么？ Grüße" + s)],
     ),
-    Case(
-        "stops",
-        "the answer ends by itself before max_tokens",
-        lambda s: [user(image("palette-90x66.png"), text("Stop soon." + s))],
-        max_tokens=64,
-        ends="stop",
-    ),
+    common.STOPS,
 ]
 
 MISTRAL_SAVED = [
@@ -107,7 +74,7 @@ MISTRAL_SAVED = [
             user(image("odd-61x37.png"), text("Und hier?" + s)),
         ],
     ),
-    Case("text-only", "no picture at all", lambda s: [said("user", "What is the total of the bill?" + s)], max_tokens=32),
+    common.TEXT_OF_A_BILL,
     Case(
         "non-ascii",
         "scripts that the vocabulary lacks",
@@ -116,12 +83,7 @@ MISTRAL_SAVED = [
 ]
 
 MISTRAL_WINDOW = [
-    Case(
-        "one-picture",
-        "features of two layers side by side; the prompt is longer than the sliding window",
-        lambda s: [user(image("square-56x56.png"), text("What is in this picture?" + s))],
-        pixel_values=True,
-    ),
+    common.SQUARE_BRIEFLY.because("features of two layers side by side; the prompt is longer than the sliding window"),
     Case(
         "odd-sizes",
         "400 x 24 on a canvas of four tiles in a row",

@@ -1,5 +1,6 @@
 """What is asked of each checkpoint."""
 
+from .. import common_cases as common
 from ..requests import Case, image, said, text, user, video
 from ..texts import LONG
 
@@ -15,12 +16,7 @@ NESTED = [
         max_tokens=24,
         pixel_values=True,
     ),
-    Case(
-        "odd-sizes",
-        "61 x 37, below min_pixels after rounding, so it is enlarged",
-        lambda s: [user(image("odd-61x37.png"), text("Describe the image." + s))],
-        pixel_values=True,
-    ),
+    common.ODD_SIZES.because("61 x 37, below min_pixels after rounding, so it is enlarged"),
     Case(
         "above-max",
         "113 x 250 is above max_pixels and is made smaller",
@@ -64,24 +60,9 @@ NESTED = [
             user(image("odd-61x37.png"), text("And in this one?" + s)),
         ],
     ),
-    Case(
-        "system",
-        "a system message of one's own; contents as plain strings",
-        lambda s: [said("system", "Answer in one short sentence."), said("user", "How many are seven and two?" + s)],
-    ),
-    Case(
-        "text-only",
-        "no picture at all",
-        lambda s: [said("user", "Tell me what the answer is." + s)],
-        max_tokens=32,
-    ),
-    Case(
-        "string-as-parts",
-        "the same request as text-only, its content a list of parts: the same prompt",
-        lambda s: [user(text("Tell me what the answer is." + s))],
-        max_tokens=32,
-        same_as="text-only",
-    ),
+    common.SYSTEM.because("a system message of one's own; contents as plain strings"),
+    common.TEXT_ONLY,
+    common.STRING_AS_PARTS,
     Case(
         "non-ascii",
         "many scripts, emoji, and letters that NFC composes",
@@ -133,13 +114,7 @@ NESTED = [
         ],
         template_arguments={"add_vision_id": True},
     ),
-    Case(
-        "stops",
-        "the answer ends by itself before max_tokens",
-        lambda s: [user(image("palette-90x66.png"), text("Stop soon." + s))],
-        max_tokens=64,
-        ends="stop",
-    ),
+    common.STOPS,
     Case(
         "one-token",
         "max_tokens is 1",
@@ -200,29 +175,14 @@ NESTED = [
 ]
 
 FLAT = [
-    Case(
-        "one-picture",
-        "one picture with transparency, which is dropped",
-        lambda s: [user(image("alpha-48x64.png"), text("What is in this picture?" + s))],
-        max_tokens=24,
-        pixel_values=True,
-    ),
-    Case(
-        "odd-sizes",
-        "61 x 37 under this checkpoint's smaller min_pixels",
-        lambda s: [user(image("odd-61x37.png"), text("Describe the image." + s))],
-        pixel_values=True,
-    ),
+    common.TRANSPARENT.because("one picture with transparency, which is dropped"),
+    common.ODD_SIZES.because("61 x 37 under this checkpoint's smaller min_pixels"),
     Case(
         "above-max",
         "300 x 200 is above max_pixels",
         lambda s: [user(image("large-300x200.png"), text("What do you see?" + s))],
     ),
-    Case(
-        "tall-and-wide",
-        "30 x 500 and 400 x 24 in one turn",
-        lambda s: [user(image("tall-30x500.png"), image("wide-400x24.png"), text("Which is wide?" + s))],
-    ),
+    common.TALL_AND_WIDE.because("30 x 500 and 400 x 24 in one turn"),
     Case(
         "half-even",
         "70 x 98: both sides lie half-way between multiples of 28, and Python rounds to even",
@@ -239,7 +199,7 @@ FLAT = [
         ],
         template_arguments={"add_vision_id": True},
     ),
-    Case("text-only", "no picture at all", lambda s: [said("user", "What is the total of the bill?" + s)], max_tokens=32),
+    common.TEXT_OF_A_BILL,
     Case(
         "non-ascii",
         "many scripts; bytes of unfinished characters are likely in the answer",
@@ -277,17 +237,8 @@ FLAT = [
 ]
 
 HALF = [
-    Case(
-        "one-picture",
-        "patches of 8: sides snap to multiples of 16",
-        lambda s: [user(image("square-56x56.png"), text("What is in this picture?" + s))],
-        pixel_values=True,
-    ),
-    Case(
-        "two-pictures",
-        "below and above the limits",
-        lambda s: [user(image("dot-1x1.png"), image("odd-113x250.png"), text("Compare." + s))],
-    ),
+    common.SQUARE_BRIEFLY.because("patches of 8: sides snap to multiples of 16"),
+    common.TWO_PICTURES.because("below and above the limits"),
     Case(
         "non-ascii",
         "its tokenizer.json has no normalizer; the reference composes to NFC all the same",
