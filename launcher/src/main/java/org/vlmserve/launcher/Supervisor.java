@@ -16,6 +16,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.TimeUnit;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 import tools.jackson.databind.JsonNode;
@@ -297,13 +298,15 @@ final class Supervisor {
         progress.end(step, "served");
     }
 
-    private void requireAlive(Program program, RunningProgram process, Optional<Process> child) throws IOException {
+    private void requireAlive(Program program, RunningProgram process, Optional<Process> child)
+            throws IOException, InterruptedException {
         if (process.alive().isPresent()) {
             return;
         }
-        String code = child.filter(c -> !c.isAlive())
-                .map(c -> " with exit code " + c.exitValue())
-                .orElse("");
+        // The system says that it is gone a moment before the JVM has fetched its exit code.
+        String code = child.isPresent() && child.get().waitFor(1, TimeUnit.SECONDS)
+                ? " with exit code " + child.get().exitValue()
+                : "";
         LogFile log = new LogFile(home.log(program.wireName()));
         throw new VlmException(
                 ErrorCode.START_FAILED,
