@@ -26,6 +26,9 @@ final class ChaosTest {
     private static final String MODEL = "nested-untied";
     private static final Duration READY = Duration.ofSeconds(120);
 
+    /** Requests that a decoder is answering. */
+    private static final String ANSWERING = "vlm_prompts_running";
+
     private SuiteUnderTest suite;
 
     @BeforeEach
@@ -64,8 +67,11 @@ final class ChaosTest {
     @Test
     void a_decoder_dies_in_mid_answer_and_another_goes_on_without_a_doubled_token() {
         ObjectNode request = longRequest();
+        List<ServiceProcess> decoders = List.of(
+                suite.instance("decoder"), suite.launch("decoder", List.of()).awaitReady(READY));
         String uninterrupted = suite.client().ask(request).text();
-        ServiceProcess first = suite.instance("decoder");
+        // The first look at metrics takes as long as an answer.
+        decoders.forEach(decoder -> decoder.metric(ANSWERING));
 
         try (Stream<String> lines = suite.client().openStream(request)) {
             Iterator<String> stream = lines.iterator();
@@ -87,9 +93,12 @@ final class ChaosTest {
                 assertThat(chunk.has("error")).as("%s\n%s", chunk, suite.logs()).isFalse();
                 text.append(chunk.at("/choices/0/delta/content").asString(""));
                 if (!killed && text.length() > 20) {
-                    first.kill();
+                    ServiceProcess answering = decoders.stream()
+                            .filter(decoder -> decoder.metric(ANSWERING) > 0)
+                            .findFirst()
+                            .orElseThrow();
+                    answering.kill();
                     killed = true;
-                    suite.launch("decoder", List.of());
                 }
             }
             assertThat(killed).as("the decoder was killed in mid-answer").isTrue();
