@@ -39,7 +39,7 @@ class Stage:
     lookups: float = 0.0  # share of turns that only read on after a quoted piece, at first; half as many at the end
     characters: float = 0.0  # weight of the character heads beside answers
     oracle: float = 0.0  # weight of the distance to the oracle's cells beside answers, falling to nothing
-    pointing: float = 0.0  # weight of heads that look where the next character is printed, beside answers
+    pointing: float = 0.0  # weight of heads that look where the next character is printed; takes 4 heads and layers
     levels: tuple[float,
                   ...] = ()  # shares of answer tokens at which pages grow from strips to half pages to whole ones
     smallest_type: int = 16

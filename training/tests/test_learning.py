@@ -27,6 +27,7 @@ from documents.learning import Learner
 from documents.model import first_position, pack, patches, remember, reply
 from documents.recipe import Recipe
 from reader import model as models
+from reader import strings
 from reader.batches import patches as line_patches
 from reader.tokenizer import IMAGE_PAD, prompt
 
@@ -238,6 +239,25 @@ def test_turns_about_a_page_are_seen_as_transformers_sees_them(words) -> None:
                 own = ours[page][packed.turn[page] == turn]
                 behind = batch.turns.shape[2] - len(own)
                 assert (own - theirs[-batch.turns.shape[2]:len(theirs) - behind]).abs().max() < 1e-4
+
+
+def test_answers_are_traced_to_where_they_are_printed(words) -> None:
+    prompts = small("joint").prompts
+    batch = batches.draw_asked(random.Random(3), {"receipt": 1.0}, (12, 11), 4, 8, prompts, pictures=False, noise=False)
+    pointed = batch.pointers >= 0
+    assert pointed.sum() > (batch.targets != IGNORED).sum() / 4
+    for page, turn, at in zip(*np.nonzero(pointed)):
+        character = words.decode([batch.targets[page, turn, at]])
+        assert strings.ALPHABET.index(character) + 1 in batch.slots[page, batch.pointers[page, turn, at]]
+
+
+def test_heads_learn_to_look_where_the_next_character_is_printed() -> None:
+    stage = replace(RECIPE.stage("language"), warm_up=1, cells=120, turns=3, levels=(), rows=(7, 7), columns=(9, 9))
+    size = replace(SMALL, width=128, layers=4, heads=4, kv_heads=4)
+    learner = Learner(replace(RECIPE, model=size, stages=(stage,)), stage, tokenizer("qwen2-vl"), torch.device("cpu"))
+    batch = learning.draw(1, stage, 0, learner.prompts, 0)
+    away = [learner.advance(batch)["away"] for _ in range(12)]
+    assert 0 < away[-1] < away[0] - 0.5
 
 
 def test_packed_turns_keep_their_ids_and_targets_in_order() -> None:

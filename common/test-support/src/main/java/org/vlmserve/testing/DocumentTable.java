@@ -13,13 +13,13 @@ public final class DocumentTable {
     private DocumentTable() {}
 
     /**
-     * The rows below a table's heads, as their cells.
+     * The whole numbers in each row below a table's heads, in order; a cell "1,932 × 14" holds two.
      *
      * @param document path from the repository's root
      * @param heads the table's first row, as it is written
      * @throws IllegalArgumentException if the document has no such table, or one without rows
      */
-    public static List<List<String>> rows(String document, String heads) {
+    public static List<List<Integer>> numbers(String document, String heads) {
         Path file = root().resolve(document);
         List<String> lines;
         try {
@@ -28,14 +28,11 @@ public final class DocumentTable {
             throw new UncheckedIOException(e);
         }
         int at = lines.indexOf(heads);
-        List<List<String>> rows = at < 0
+        List<List<Integer>> rows = at < 0
                 ? List.of()
                 : lines.subList(at + 2, lines.size()).stream()
                         .takeWhile(line -> line.startsWith("|"))
-                        .map(line -> Arrays.stream(
-                                        line.substring(1, line.length() - 1).split("\\|"))
-                                .map(String::strip)
-                                .toList())
+                        .map(DocumentTable::numbers)
                         .toList();
         if (rows.isEmpty()) {
             throw new IllegalArgumentException(file + " has no table " + heads);
@@ -43,10 +40,8 @@ public final class DocumentTable {
         return rows;
     }
 
-    /** All whole numbers in the cells of a row, in order; "1,932 × 14" holds two. */
-    public static List<Integer> numbers(List<String> row) {
-        return row.stream()
-                .flatMap(cell -> Arrays.stream(cell.replace(",", "").split("\\D+")))
+    private static List<Integer> numbers(String row) {
+        return Arrays.stream(row.replace(",", "").split("\\D+"))
                 .filter(digits -> !digits.isEmpty())
                 .map(Integer::valueOf)
                 .toList();

@@ -92,10 +92,8 @@ class LlavaNextFamilyTest extends FamilyContractTest {
     }
 
     static List<List<Integer>> theTableOfTheDocument() {
-        return DocumentTable.rows("docs/families.md", "| Picture, width × height | Canvas | Encoder runs | Tokens |")
-                .stream()
-                .map(DocumentTable::numbers)
-                .toList();
+        return DocumentTable.numbers(
+                "docs/families.md", "| Picture, width × height | Canvas | Encoder runs | Tokens |");
     }
 
     /** With the Hub's pinpoints. */

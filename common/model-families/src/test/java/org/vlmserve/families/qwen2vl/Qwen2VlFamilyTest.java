@@ -112,11 +112,8 @@ class Qwen2VlFamilyTest extends FamilyContractTest {
     }
 
     static List<List<Integer>> theTableOfTheDocument() {
-        return DocumentTable.rows(
-                        "docs/families.md", "| Width × height | Resized | Tokens | As a video of 8 frames | Tokens |")
-                .stream()
-                .map(DocumentTable::numbers)
-                .toList();
+        return DocumentTable.numbers(
+                "docs/families.md", "| Width × height | Resized | Tokens | As a video of 8 frames | Tokens |");
     }
 
     /** With the Hub's limits for pictures and the class's own for videos. */
