@@ -25,7 +25,8 @@ def main() -> None:
     tokenizer = AutoTokenizer.from_pretrained(args.run / "tokenizer")
     family = families.build(recipe, recipe.stage(args.stage), tokenizer)
     for name, part in family.parts().items():
-        part.load_state_dict(state["parts"][name])
+        if name not in ("spelling", "oracle"):  # helpers of training
+            part.load_state_dict(state["parts"][name])
     family.export(args.folder, getattr(torch, args.dtype))
     total = sum(p.numel() for p in family.model.parameters())
     print(f"{args.folder}: {total:,} parameters of {recipe.family} after {state['progress'][0]:,} steps of "

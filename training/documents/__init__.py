@@ -14,12 +14,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Sides:
-    """Which ingredients of a document come from their held-out side."""
+    """Which ingredients of a document come from their held-out side; `varied`: whether phrasings of the training side are
+    all of those, see `phrasings.side`."""
 
     values: bool = False
     fonts: bool = False
     layouts: bool = False
     phrasings: bool = False
+    varied: bool = False
 
 
 TRAINING = Sides()

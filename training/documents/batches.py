@@ -64,6 +64,7 @@ class Characters:
     grid: tuple[int, int]
     images: np.ndarray
     slots: np.ndarray
+    level: int = 0
 
 
 def draw_kind(rng: random.Random, kinds: dict[str, float]) -> str:
@@ -182,7 +183,7 @@ def draw_asked(rng: random.Random, kinds: dict[str, float], grid: tuple[int, int
     for _ in range(count):
         page = generator.draw_page(rng, draw_kind(rng, kinds), *generator.draw_canvas(rng, grid), sides, **options)
         state = generator.draw_state(rng)
-        asked = Asking(rng, page, sides.phrasings, state, sides.values).turns(each, lookups, longest)
+        asked = Asking(rng, page, sides.phrasings, state, sides.values, sides.varied).turns(each, lookups, longest)
         turns += asked
         places = [traced(page, turn.answer) if state == "legible" else {} for turn in asked]
         if state == "blank":

@@ -31,28 +31,27 @@ from reader.tokenizer import IMAGE_PAD, SPECIAL_TOKENS, TURN_END, prompt
 
 from . import tokenizer as tokenizers
 from .batches import Asked, Characters, Prompts
-from .model import Oracle, Spelling, first_position, pack, patches, remember, reply
+from .model import Oracle, Spelling, first_position, onto, pack, patches, remember, reply
 from .recipe import Recipe, Stage
 
 NOISE = 0.15  # at most, of the spread of the oracle's cells
 
 
-def scored(logits: Tensor, targets: Tensor, types: tuple[str, ...]) -> dict[str, Tensor]:
+def scored(logits: Tensor, targets: np.ndarray, types: tuple[str, ...]) -> dict[str, Tensor]:
     """The loss of the wanted ids and how many of them, and of whole answers, a greedy decoder would get.
 
     `logits` [wanted, vocabulary] at the positions where `targets` [turns, T] are not ignored; `types` of the turns.
     """
-    wanted = targets != IGNORED
-    answer = F.cross_entropy(logits.float(), targets[wanted])
-    hit = torch.ones_like(wanted)
-    hit[wanted] = logits.argmax(-1) == targets[wanted]
-    exact = hit.all(1)
-    result = {"loss": answer, "answer": answer.detach(), "tokens": hit[wanted].float().mean(),
-              "exact": exact.float().mean()}
-    for kind in sorted(set(types)):
-        chosen = torch.tensor([t == kind for t in types], device=targets.device)
-        result[f"exact {kind}"] = exact[chosen].float().mean()
-    return result
+    device = logits.device
+    turn, place = np.nonzero(targets != IGNORED)
+    wanted = onto(device, targets[turn, place])
+    answer = F.cross_entropy(logits.float(), wanted)
+    hit = logits.argmax(-1) == wanted
+    exact = (torch.zeros(len(targets), device=device).index_add_(0, onto(device, turn), (~hit).float()) == 0).float()
+    result = {"loss": answer, "answer": answer.detach(), "tokens": hit.float().mean(), "exact": exact.mean()}
+    names, kind, counts = np.unique(np.array(types), return_inverse=True, return_counts=True)
+    shares = torch.zeros(len(names), device=device).index_add_(0, onto(device, kind), exact) / onto(device, counts)
+    return result | {f"exact {name}": share for name, share in zip(names, shares)}
 
 
 class Qwen2VL(nn.Module):
@@ -111,13 +110,13 @@ class Qwen2VL(nn.Module):
         if stage.pointing:
             reported["away"] = away.detach()
             loss = loss + stage.pointing * away
-        wanted = states[packed.targets.to(states.device) != IGNORED]
+        wanted = states.flatten(0, 1)[self.tensor(np.flatnonzero(packed.targets.numpy() != IGNORED))]
         logits = F.linear(wanted, self.model.model.language_model.embed_tokens.weight)
-        result = scored(logits, self.tensor(batch.targets).flatten(0, 1), batch.types)
+        result = scored(logits, batch.targets.reshape(-1, batch.targets.shape[2]), batch.types)
         return {**result, **reported, "loss": result["loss"] + loss}
 
     def tensor(self, array: np.ndarray) -> Tensor:
-        return torch.from_numpy(array).to(self.oracle.table.device, non_blocking=True)
+        return onto(self.oracle.table.device, array)
 
     def _looked(self, batch: Characters | Asked) -> tuple[Tensor, Tensor]:
         return models.look(self.model, patches(self.tensor(batch.images)), batch.grid)
@@ -185,8 +184,8 @@ class _Hub(nn.Module):
         out = self.model(**{k: v.to(device) for k, v in {
             "input_ids": ids, "attention_mask": (places <= end).long(), "pixel_values": pixels, "labels": labels,
             **self.kinds((places >= start).long())}.items()})
-        shifted = labels[:, 1:].to(device)
-        result = scored(out.logits[:, :-1][shifted != IGNORED].float(), shifted, batch.types)
+        shifted = labels[:, 1:]
+        result = scored(out.logits[:, :-1][(shifted != IGNORED).to(device)].float(), shifted.numpy(), batch.types)
         return {**result, "loss": out.loss}
 
     def cells(self, grid: tuple[int, int]) -> int:

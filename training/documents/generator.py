@@ -23,13 +23,14 @@ KINDS: dict[str, Callable[[Values, int], Content]] = {
     "scattered": content.scattered,
 }
 BLANK_SHARE, ILLEGIBLE_SHARE, ODD_SHARE = 0.02, 0.01, 0.2
+TRIES = 3000  # a receipt on the narrowest strip takes some hundreds now and then
 
 
 def draw_page(rng: random.Random, kind: str, width: int, height: int, sides: Sides = TRAINING,
               smallest: int = layout.SMALLEST_TYPE, largest: int = layout.LARGEST_TYPE) -> Page:
-    """A document of a kind on a canvas of `width` x `height` pixels."""
+    """A document of a kind on a canvas of `width` x `height` pixels; an error if the kind wants more room."""
     reduction = 0
-    while True:
+    for _ in range(TRIES):
         style = layout.draw_style(rng, sides.fonts, smallest, largest)
         rows = int((height - 10) / (style.size * style.pitch))
         stated = KINDS[kind](Values(rng, sides.values), max(2, int(rows * rng.uniform(0.6, 1.1)) - reduction))
@@ -43,6 +44,7 @@ def draw_page(rng: random.Random, kind: str, width: int, height: int, sides: Sid
         if page is not None:
             return page
         reduction = min(reduction + 1, rows)
+    raise ValueError(f"no {kind} fits on {width} x {height} pixels in {TRIES} tries; give it a larger canvas or smaller type")
 
 
 def draw_canvas(rng: random.Random, grid: tuple[int, int]) -> tuple[int, int]:

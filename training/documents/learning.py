@@ -3,8 +3,9 @@
 import math
 import os
 import random
+import time
 from collections.abc import Iterable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,33 @@ from . import TRAINING, Sides, batches, families
 from .batches import Asked, Characters, Prompts
 from .recipe import Recipe, Stage
 
-LEVELS = (((2, 3), (6, 10)), ((4, 6), (9, 12)))  # rows and columns of the pages that a curriculum begins with
+SOLVED = 240  # pages that the ridge regression is solved on
+LEVELS = (((2, 3), (6, 10)), ((5, 7), (9, 12)))  # rows and columns of the pages that a curriculum begins with
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What is reported of a step on a batch of `level`, on its way from the device."""
+
+    names: tuple[str, ...]
+    on_its_way: Tensor
+    arrived: torch.cuda.Event | None
+    level: int
+
+    @staticmethod
+    def of(result: dict[str, Tensor], level: int) -> "Measured":
+        values = torch.stack([value.detach().float() for value in result.values()])
+        if values.device.type != "cuda":
+            return Measured(tuple(result), values, None, level)
+        copied = values.to("cpu", non_blocking=True)
+        arrived = torch.cuda.Event()
+        arrived.record()
+        return Measured(tuple(result), copied, arrived, level)
+
+    def values(self) -> dict[str, float]:
+        if self.arrived:
+            self.arrived.synchronize()
+        return dict(zip(self.names, self.on_its_way.tolist()))
 
 
 class Learner:
@@ -42,7 +69,9 @@ class Learner:
                 {"params": [p for p in parameters if p.dim() > 1], "weight_decay": recipe.weight_decay, "part": part},
                 {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0, "part": part}]
         self.optimiser = torch.optim.AdamW([g for g in groups if g["params"]], lr=stage.learning_rate,
-                                           betas=recipe.betas)
+                                           betas=recipe.betas, fused=device.type == "cuda")
+        self._seconds = self._began = self._behind = 0.0
+        self._measured: Measured | None = None
 
     def learned(self) -> list[str]:
         """The parts that this stage moves; helpers go with the task that needs them."""
@@ -52,9 +81,21 @@ class Learner:
     def moving(self) -> list[nn.Parameter]:
         return [p for group in self.optimiser.param_groups for p in group["params"]]
 
+    def follow_clock(self, seconds: float) -> None:
+        """Counted from its next step, the stage is over in `seconds`, however many steps that are: what is left of its
+        schedule follows the clock."""
+        self._seconds, self._behind = seconds, self.done()
+
+    def done(self) -> float:
+        """The share of the stage that is behind it."""
+        if not self._seconds:
+            return self.step / self.stage.steps
+        spent = time.monotonic() - self._began if self._began else 0.0
+        return min(1.0, self._behind + (1 - self._behind) * spent / self._seconds)
+
     def rate(self, part: str = "") -> float:
         """Learning rate of a part: warm-up, plateau, and a cosine at the end."""
-        stage, done = self.stage, self.step / self.stage.steps
+        stage, done = self.stage, self.done()
         warm_up = stage.vision_warm_up if part == "vision" and stage.vision_warm_up else stage.warm_up
         rate = stage.learning_rate * min(1.0, (self.step - self.warmed + 1) / warm_up)
         if done > 1 - stage.decay:
@@ -64,10 +105,12 @@ class Learner:
 
     def losses(self, batch: Characters | Asked) -> dict[str, Tensor]:
         with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
-            return self.family.losses(batch, self.stage, self.step / self.stage.steps)
+            return self.family.losses(batch, self.stage, self.done())
 
     def advance(self, batch: Characters | Asked) -> dict[str, float]:
-        """One step of the optimiser on the batch of this step."""
+        """One step of the optimiser on the batch of this step, and what is reported of it. A GPU is not waited for: there it
+        is what is reported of the step before, so that the next step is prepared while this one runs."""
+        self._began = self._began or time.monotonic()
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate(group["part"])
         result = self.losses(batch)
@@ -77,8 +120,11 @@ class Learner:
         torch.nn.utils.clip_grad_norm_(self.moving(), 1.0)
         self.optimiser.step()
         self.step += 1
-        reported = {name: value.item() for name, value in result.items()}
-        self.rise(reported.get("tokens", 0.0), batch)
+        measured = Measured.of(result, batch.level)
+        if self.device.type == "cuda":
+            measured, self._measured = self._measured or measured, measured
+        reported = measured.values()
+        self.rise(reported.get("tokens", 0.0), measured.level)
         return reported
 
     def shared(self, result: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -97,28 +143,24 @@ class Learner:
             p.grad = mean.view_as(p)
         return dict(zip(decides, rest))
 
-    def rise(self, tokens: float, batch: Characters | Asked) -> None:
-        """To larger pages once enough answer tokens are right on those of this level."""
-        if self.level < len(self.stage.levels) and batch.level == self.level:
+    def rise(self, tokens: float, level: int) -> None:
+        """To larger pages once enough answer tokens are right on those of this level: `tokens`, the share of them on a
+        batch of `level`."""
+        if self.level < len(self.stage.levels) and level == self.level:
             self.smoothed = 0.98 * self.smoothed + 0.02 * tokens
             if self.smoothed > self.stage.levels[self.level]:
                 self.level, self.smoothed = self.level + 1, 0.0
 
-    def solve(self, pages: int = 240) -> float:
+    def solve(self, drawn: list[Asked]) -> float:
         """Joins vision to the oracle on pages that training does not draw; see `Qwen2VL.solve`."""
-        drawn: list[Asked] = []
-        while sum(len(batch.slots) for batch in drawn) < pages:
-            step = self.stage.steps + len(drawn)
-            drawn.append(draw(self.recipe.seed, self.stage, step, self.prompts, len(self.stage.levels)))
         return self.family.solve(drawn)
 
     @torch.no_grad()
-    def validate(self, count: int = 3, **sides: bool) -> dict[str, float]:
-        """Means over batches that training never draws."""
+    def validate(self, drawn: Iterable[Characters | Asked]) -> dict[str, float]:
+        """Means over batches that training never draws, see `draw_held_out`."""
         found: dict[str, list[float]] = {}
         self.family.eval()
-        for index in range(count):
-            batch = draw(-1, self.stage, index, self.prompts, len(self.stage.levels), Sides(**sides))
+        for batch in drawn:
             for name, value in self.losses(batch).items():
                 found.setdefault(name, []).append(value.item())
         self.family.train()
@@ -168,25 +210,34 @@ class Learner:
                                       tensor in state["parts"][name].items()})
 
 
+def draw_held_out(stage: Stage, index: int, prompts: Prompts, sides: Sides) -> Characters | Asked:
+    """A batch to measure with: whole pages, and an oracle without noise."""
+    return draw(-1, stage, index, prompts, len(stage.levels), sides)
+
+
 def draw(seed: int, stage: Stage, step: int, prompts: Prompts, level: int,
-         sides: Sides = TRAINING, share: int = 0) -> Characters | Asked:
+         sides: Sides = TRAINING, share: int = 0, done: float | None = None) -> Characters | Asked:
     """The batch of a step of a stage: the same for the same arguments, whatever came before. A negative seed is for
-    measuring: whole pages, and an oracle without noise. `share`: which of several processes it is for."""
+    measuring. `share`: which of several processes it is for; `done`: the share of the stage behind it, if its steps
+    do not tell."""
     training = seed >= 0
+    done = step / stage.steps if done is None else done
     rng = random.Random(f"{seed}/{stage.name}/{step}" + (f"/{share}" if share else "") + ("" if training else f"/{sides}"))
     options = {"smallest": stage.smallest_type, "largest": stage.largest_type}
-    if stage.task == "characters" and training and step < stage.tiles * stage.steps:
+    if stage.task == "characters" and training and done < stage.tiles:
         return batches.draw_tiles(rng, stage.kinds, max(1, stage.cells // batches.TILE**2), sides, **options)
     if training and level and rng.random() < 0.2:
         level = rng.randrange(level + 1)
-    rows, columns = (LEVELS[:len(stage.levels)] + ((stage.rows, stage.columns),))[level]
+    rows, columns = (LEVELS[len(LEVELS) - len(stage.levels):] + ((stage.rows, stage.columns),))[level]
     grid = rng.randint(*rows), rng.randint(*columns)
     count = max(2, round(stage.cells / (grid[0] * grid[1])))
     if stage.task == "characters":
         return batches.draw_pages(rng, stage.kinds, grid, count, sides, **options)
-    lookups = stage.lookups * (1 - 0.5 * step / stage.steps) if training else 0.0
-    whole = level == len(stage.levels)
-    return replace(batches.draw_asked(
-        rng, stage.kinds, grid, count if whole else min(count, 8), stage.turns if whole else min(stage.turns, 4),
-        prompts, sides,
-        pictures=stage.task == "answers", noise=training, lookups=lookups, **options), level=level)
+    lookups = stage.lookups * (1 - 0.5 * done) if training else 0.0
+    turns = stage.turns
+    if level < len(stage.levels):
+        count, turns = min(count, stage.early_pages), min(turns, stage.early_turns)
+    sides = replace(sides, varied=stage.varied and training)
+    return replace(batches.draw_asked(rng, stage.kinds, grid, count, turns, prompts, sides,
+                                      pictures=stage.task == "answers", noise=training, lookups=lookups, **options),
+                   level=level)

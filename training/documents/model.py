@@ -27,6 +27,12 @@ def _linear(inputs: int, outputs: int) -> nn.Linear:
     return layer
 
 
+def onto(device: torch.device, array: np.ndarray | Tensor) -> Tensor:
+    """An array on a device. A GPU copies it while the program goes on, which takes memory that stays in its place."""
+    tensor = torch.as_tensor(array)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+
+
 def patches(images: Tensor) -> Tensor:
     """[B, H, W, 3] of uint8 -> [B, N, 588], as `reader.batches.patches` has them, on the images' device."""
     batch, height, width, _ = images.shape
@@ -162,35 +168,71 @@ def reply(model: Qwen2VLForConditionalGeneration, keys: Keys, start: int, packed
     """
     language = model.model.language_model
     device, known = keys[0][0].device, keys[0][0].shape[2]
-    ids, turn, place = packed.ids.to(device), packed.turn.to(device), packed.place.to(device)
-    pointers = packed.pointers.to(device)
+    batch, turns, longest = len(packed.ids), int(packed.turn.max()) + 1, int(packed.place.max()) + 1
+    # A turn sees its page and itself, so attention runs over rows of one turn each; all else runs over packed ids.
+    inside = packed.turn >= 0
+    in_rows = (packed.turn * longest + packed.place).clamp(min=0)
+    in_pack = torch.zeros(batch, turns * longest, dtype=torch.long)
+    page, column = torch.nonzero(inside, as_tuple=True)
+    in_pack[page, in_rows[page, column]] = column
+    ids, place, in_rows, in_pack = (onto(device, t) for t in (packed.ids, packed.place, in_rows, in_pack))
+
+    def taken(states: Tensor, at: Tensor) -> Tensor:
+        return states.gather(2, at[:, None, :, None].expand(-1, states.shape[1], -1, states.shape[3]))
+
+    def rows(states: Tensor) -> Tensor:
+        """[B, heads, L, head] -> [B K, heads, T, head]."""
+        heads, head = states.shape[1], states.shape[3]
+        return taken(states, in_pack).view(batch, heads, turns, longest, head).transpose(1, 2).flatten(0, 1)
+
+    def behind_page(of_page: Tensor, own: Tensor) -> Tensor:
+        """[B K, heads, known + T, head]."""
+        return torch.cat((of_page[:, None].expand(-1, turns, -1, -1, -1).flatten(0, 1), rows(own)), 2)
+
+    pointed = Pointed.of(packed, turns, first_cell, device) if first_cell >= 0 and (packed.pointers >= 0).any() else None
     x, away = language.embed_tokens(ids), torch.zeros((), device=device)
-    length = int(packed.place.max()) + 1
     cos, sin = (table[place][:, None] for table in rotation(
-        model, torch.arange(start, start + length, device=device).expand(3, length)))
-    own = (turn[:, :, None] == turn[:, None]) & (place[:, :, None] >= place[:, None])
-    mask = F.pad(own, (known, 0), value=True)[:, None]
+        model, torch.arange(start, start + longest, device=device).expand(3, longest)))
+    # What pads a row stands behind its turn, where a causal mask hides it.
+    mask = torch.ones(longest, known + longest, dtype=torch.bool, device=device).tril(known)
     for index, (layer, (page_keys, page_values)) in enumerate(zip(language.layers, keys)):
         q, k, v = _attention(model, layer, x, cos, sin)
-        k, v = torch.cat((page_keys, k), 2), torch.cat((page_values, v), 2)
-        if first_cell >= 0 and index in POINTING and (pointers >= 0).any():
-            away = away + _pointing(q, k, mask, pointers, first_cell) / len(POINTING)
-        x = _rest(layer, x, attended(q, k, v, attn_mask=mask))
+        q, k, v = rows(q), behind_page(page_keys, k), behind_page(page_values, v)
+        if pointed and index in POINTING:
+            away = away + _pointing(q, k, mask, pointed) / len(POINTING)
+        seen = attended(q, k, v, attn_mask=mask).unflatten(0, (batch, turns)).transpose(1, 2).flatten(2, 3)
+        x = _rest(layer, x, taken(seen, in_rows))
     return norm(language.norm, x), away
 
 
 POINTING = (2, 3)  # layers
 
 
-def _pointing(q: Tensor, k: Tensor, mask: Tensor, pointers: Tensor, first_cell: int) -> Tensor:
+@dataclass(frozen=True)
+class Pointed:
+    """Where characters that are printed once are wanted: the `row` of each one's turn, its `place` there, the `key` of the
+    cell that it is printed in, and its `patch` in that, all [characters]."""
+
+    row: Tensor
+    place: Tensor
+    key: Tensor
+    patch: Tensor
+
+    @staticmethod
+    def of(packed: Packed, turns: int, first_cell: int, device: torch.device) -> "Pointed":
+        at = torch.nonzero(packed.pointers >= 0, as_tuple=True)
+        patches = packed.pointers[at]
+        return Pointed(*(onto(device, t) for t in (at[0] * turns + packed.turn[at], packed.place[at],
+                                                   patches // 4 + first_cell, patches % 4)))
+
+
+def _pointing(q: Tensor, k: Tensor, mask: Tensor, at: Pointed) -> Tensor:
     """Training only: one of the first four heads should look at the cell of the next character, a head for each of its
     patches; the other three should rest on the first key. Negative log-likelihood, a mean over characters."""
     q, k = q[:, :4].float(), k[:, :4].float()
     scores = (q @ k.transpose(2, 3) / math.sqrt(q.shape[-1])).masked_fill(~mask, -1e9).log_softmax(-1)
-    asked = pointers >= 0
-    cell, patch = pointers[asked] // 4 + first_cell, pointers[asked] % 4
-    looks = F.one_hot(patch, 4)
-    found = scores.permute(0, 2, 1, 3)[asked].gather(2, (cell[:, None] * looks)[..., None])[..., 0]
+    looks = (at.patch[:, None] == torch.arange(4, device=at.patch.device)).long()
+    found = scores.permute(0, 2, 1, 3)[at.row, at.place].gather(2, (at.key[:, None] * looks)[..., None])[..., 0]
     return -(found * torch.where(looks > 0, 1.0, 0.25)).sum(1).mean()
 
 

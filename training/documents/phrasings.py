@@ -104,6 +104,78 @@ TRAINING = Wordings(
     chart_highest=("Which one is highest?", "What has the highest value?"),
     chart_lowest=("Which one is lowest?", "What has the lowest value?"),
 )
+# More wordings of the training side. The tokenizer does not know their words, which are spelled: so a model learns to read
+# questions that were not foreseen.
+_FURTHER = Wordings(
+    field=("Show the {}.", "Show me the {}.", "Please give me the {}.", "I would like to know the {}.", "I want the {}.",
+           "Say what the {} is.", "Could you read the {}?", "Do you see the {}?", "What does it give as the {}?", "The {}, please.",
+           "What is printed as the {}?", "What is given as the {}?", "What's the {}?", "Copy the {}.", "Write down the {}.",
+           "Quote the {}.", "Get the {} from this page.", "Which {} is given?", "Which {} is shown here?", "Return the {}.",
+           "Name the {}.", "Help me find the {}.", "Please read out the {}.", "Provide the {}.", "What is the {} on this document?",
+           "Can you find the {}?", "Let me know the {}.", "What is the {} here?", "I am looking for the {}.", "Type the {}."),
+    fields={
+        "total": ("What must be paid?", "What does everything cost?", "How much money is due?", "What does it come to?"),
+        "tax": ("What tax was added?", "How much of it is tax?"), "subtotal": ("What is the sum without tax?",),
+        "tip": ("What was given as a tip?",), "discount": ("How much was taken off?", "How much was saved?"),
+        "cash": ("How much cash was given?",), "change": ("How much money came back?", "How much was returned?"),
+        "date": ("Which date is printed?", "When was it?", "What is the day?", "From when is this?"),
+        "time": ("What time was it?", "At which hour?", "What does the clock say?"),
+        "shop": ("Where was this bought?", "Which business is it?", "Who issued this?", "In which store was it?"),
+        "cashier": ("Who was at the till?", "Who served the customer?"), "phone": ("Which number can I call?",),
+        "payment": ("In which way was it paid?", "Cash or card?", "How did the customer pay?"), "city": ("In which town is it?",),
+        "event": ("Which event is it?", "What is on?", "What can be seen with it?"), "venue": ("Where does it take place?",),
+        "price": ("What did the ticket cost?", "What does it cost to get in?"), "gate": ("Through which gate?",),
+        "seat": ("Where do I sit?", "Which place is mine?"), "row": ("In which row is the seat?",), "coach": ("In which coach?",),
+        "platform": ("From which platform?",), "origin": ("From where does it leave?", "Where does the trip begin?"),
+        "destination": ("Where does the trip end?", "To which place does it go?", "Where will I get off?"),
+        "departure": ("When is the start?", "At what time does the trip begin?"),
+        "arrival": ("When will I be there?", "At what time does the trip end?"),
+        "passenger": ("Who travels?", "For whom is the ticket?"), "plate": ("Which car is it?",),
+        "due": ("Until when must it be paid?", "By which day must it be paid?"), "customer": ("Who has to pay?",),
+        "seller": ("Who wants the money?",), "sender": ("Who is the writer?", "From whom is it?"),
+        "recipient": ("To whom is it addressed?",), "subject": ("What is the letter about?",),
+        "name": ("Who filled it in?",), "birth": ("When was the person born?",), "job": ("What does the person work as?",),
+    },
+    beside=('What is next to "{}"?', 'What is printed beside "{}"?', 'Which value has "{}"?', 'Give the value of "{}".',
+            'Find "{}" and read its value.', 'What does "{}" say?', '"{}"?', 'What is given for "{}"?', 'Show the entry "{}".',
+            'Read the value beside "{}".'),
+    price=("Tell me the price of {}.", "Which price has {}?", "How much does {} cost?", "How much money is {}?", "Give the price of {}.",
+           "{}: how much?", "What is to be paid for {}?", 'Find the price of "{}".', "At what price is {} sold?", "I want {}, how much is it?",
+           "What would {} cost me?", "Show me what {} costs."),
+    item=("What is sold for {}?", "What has the price {}?", "Which product costs {}?", "Name the item at {}.", "Find the item that costs {}.",
+          "What is listed at {}?", "Which thing is {}?", "{} is the price of what?", "Tell me what costs {}."),
+    quantity=("How many of {} were sold?", "How many times is {} on it?", "Give the quantity of {}.", "How many pieces of {}?",
+              "Tell me how many {} there are.", "In which quantity is {} listed?"),
+    cell=('Read the {} of "{}".', 'What {} has "{}"?', 'Find the {} for "{}".', 'Look in column "{}": what has "{}"?', 'Give me the {} of "{}".'),
+    line=("What is in line {}?", "Show line {}.", "Read out line {}.", "What does it say in line {}?", "Please read line {}.", "Line {}?",
+          "What can be read in line {}?", "Copy line {}.", "What is printed on line {}?", "Read row {}.", "Text in row {}?",
+          "Tell me what line {} says.", "Give the text of line {}.", "What text is on line number {}?"),
+    last_line=("What is the last line?", "Show the last line.", "How does the page end?", "What is at the very end?", "Which text is lowest?"),
+    first_word=("Read the first word of line {}.", "With what does line {} start?", "How does line {} start?", "Which word is first in line {}?",
+                "Give the first word in row {}.", "The first word of line {}, please."),
+    last_word=("Read the last word of line {}.", "With what does line {} stop?", "How does line {} stop?", "Which word is last in line {}?",
+               "Give the last word in row {}.", "The last word of line {}, please."),
+    top=("Read the first line.", "What is the first line?", "What is printed at the top?", "How does the page start?", "Show the top line.",
+         "Which text is highest on the page?"),
+    after=('What comes after "{}"?', 'What comes next after "{}"?', 'Go on after "{}".', 'Read the text behind "{}".', 'Which text is behind "{}"?',
+           '"{}" and then?'),
+    all=("Read the page.", "Give me all the text.", "Show everything that is printed.", "What is the text?", "Copy all the text.", "Write down everything."),
+    count_items=("How many items does it list?", "How many different items are there?", "Number of items?", "Tell me how many items it has."),
+    count_lines=("How many lines does it have?", "Number of lines?", "Tell me how many lines there are.", "Of how many lines is the text?"),
+    dearest=("Which item is the most expensive?", "What costs more than all others?", "Name the most expensive item.", "Which one has the highest price?"),
+    cheapest=("Which item is the cheapest?", "What costs less than all others?", "Name the cheapest item.", "Which one has the lowest price?"),
+    highest=("Give the highest price.", "Which price is the highest?", "How much is the most expensive item?", "What is the largest amount that an item costs?"),
+    lowest=("Give the lowest price.", "Which price is the lowest?", "How much does the cheapest item cost?", "What is the smallest amount that an item costs?"),
+    sum=("How much are all items together?", "Sum of the items?", "What is everything together?"),
+    is_there=("Do you see a {}?", "Does the page have a {}?", "Is a {} given?", "Is there any {}?", "Does it say a {}?", "Has it got a {}?"),
+    is_it=("Is {1} the {0}?", "Does it say that the {} is {}?", "Is it true that the {} is {}?", "The {} is {}, right?", "Would you say the {} is {}?"),
+    json=("Return {} as JSON.", "Write {} as JSON.", "I want {} as JSON.", "JSON with {}, please.", "Please give me {} as JSON.", "Make JSON of {}.",
+          "Show {} as a JSON object.", "As JSON: {}.", "Find {} and give JSON."),
+    chart=("Read the value of {}.", "Tell me the value of {}.", "Which number has {}?", "How much does {} have?", "Give the number of {}."),
+    chart_label=("Which one has {}?", "What is at {}?", "Find what has the value {}.", "{} is the value of what?"),
+    chart_highest=("Which one is the highest?", "Name the highest one.", "What is at its most?"),
+    chart_lowest=("Which one is the lowest?", "Name the lowest one.", "What is at its least?"),
+)
 HELD_OUT = Wordings(
     field=("Can you tell me the {}?", "I need the {}.", "What {} does it show?", "Look up the {}.",
            "Please state the {}."),
@@ -140,8 +212,21 @@ HELD_OUT = Wordings(
 )
 
 
-def side(held_out: bool) -> Wordings:
-    return HELD_OUT if held_out else TRAINING
+def _together(one: Wordings, other: Wordings) -> Wordings:
+    parts = {}
+    for name, value in vars(one).items():
+        more = getattr(other, name)
+        parts[name] = ({key: (*value.get(key, ()), *more.get(key, ())) for key in value | more} if isinstance(value, dict)
+                       else (*value, *more))
+    return Wordings(**parts)
+
+
+VARIED = _together(TRAINING, _FURTHER)
+
+
+def side(held_out: bool, varied: bool = False) -> Wordings:
+    """The wordings of a side; `varied`: all that training has, and not only those whose words are tokens."""
+    return HELD_OUT if held_out else VARIED if varied else TRAINING
 
 
 def words(wordings: Wordings) -> list[str]:

@@ -49,9 +49,9 @@ class Asking:
     """Draws questions about one page. `state`: "legible", "blank" or "illegible"."""
 
     def __init__(self, rng: random.Random, page: Page, held_out_phrasings: bool = False, state: str = "legible",
-                 held_out_values: bool = False) -> None:
+                 held_out_values: bool = False, varied: bool = False) -> None:
         self.rng, self.page, self.state = rng, page, state
-        self.words: Wordings = phrasings.side(held_out_phrasings)
+        self.words: Wordings = phrasings.side(held_out_phrasings, varied)
         self.values = Values(rng, held_out_values)
         self.keys = KEYS.get(page.content.kind, ())
         self.fields: dict[str, Field] = {}

@@ -36,12 +36,16 @@ class Stage:
     floor: float = 0.03
     tiles: float = 0.0  # share of the steps, from the first on, on tiles instead of pages
     turns: int = 8  # about one page
+    early_pages: int = 8  # of a batch, at most, and turns about each, before pages are whole: small ones are quick to
+    early_turns: int = 4  # see, but not to draw
+    varied: bool = False  # questions in many more wordings, whose words are spelled
     lookups: float = 0.0  # share of turns that only read on after a quoted piece, at first; half as many at the end
     characters: float = 0.0  # weight of the character heads beside answers
     oracle: float = 0.0  # weight of the distance to the oracle's cells beside answers, falling to nothing
     pointing: float = 0.0  # weight of heads that look where the next character is printed; takes 4 heads and layers
-    levels: tuple[float,
-                  ...] = ()  # shares of answer tokens at which pages grow from strips to half pages to whole ones
+    # Shares of answer tokens at which pages grow: two of them from strips to half pages to whole ones, one of them from
+    # half pages to whole ones. Only receipts, tickets and forms fit on strips.
+    levels: tuple[float, ...] = ()
     smallest_type: int = 16
     largest_type: int = 28
     rows: tuple[int, int] = (7, 16)  # of merged cells on a whole page

@@ -168,7 +168,8 @@ def test_phrasings_of_the_two_sides_are_disjoint() -> None:
         flat = [w for v in nested for w in (v if isinstance(v, tuple) else [w for words in v.values() for w in words])]
         return {w.casefold() for w in flat}
 
-    assert not wordings(phrasings.TRAINING) & wordings(phrasings.HELD_OUT)
+    assert wordings(phrasings.TRAINING) < wordings(phrasings.VARIED)
+    assert not wordings(phrasings.VARIED) & wordings(phrasings.HELD_OUT)
     asked: dict[bool, set[str]] = {False: set(), True: set()}
     for held_out, found in asked.items():
         for kind in KINDS:
@@ -244,3 +245,9 @@ def test_the_readme_installs_every_font() -> None:
     readme = (Path(__file__).parents[1] / "README.md").read_text()
     installed = re.search(r"apt-get install (fonts-[a-z0-9 -]*)", readme).group(1).split()
     assert sorted(installed) == sorted({f.package for f in (*fonts.TRAINING, *fonts.HELD_OUT)})
+
+
+def test_a_page_that_cannot_fit_is_an_error(monkeypatch) -> None:
+    monkeypatch.setattr(generator, "TRIES", 20)
+    with pytest.raises(ValueError, match="no invoice fits on 200 x 40 pixels"):
+        generator.draw_page(random.Random(1), "invoice", 200, 40)

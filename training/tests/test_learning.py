@@ -30,6 +30,7 @@ from reader import model as models
 from reader import strings
 from reader.batches import patches as line_patches
 from reader.tokenizer import IMAGE_PAD, prompt
+from train_documents import Source
 
 RECIPES = {path.stem: recipes.load(path) for path in (Path(__file__).parents[1] / "recipes").glob("*.toml")
            if path.stem != "line-reader"}
@@ -308,7 +309,7 @@ def test_the_ridge_solution_comes_closer_to_the_oracle(words) -> None:
 
     before = distance()
     frozen = {n: t for n, t in bits(learner).items() if "merger.mlp.2" not in n}
-    explained = learner.solve(pages=24)
+    explained = learner.solve([learning.draw(1, learner.stage, 100 + i, learner.prompts, 0) for i in range(8)])
     assert 0 < explained <= 1 and distance() < before
     assert all(torch.equal(t, frozen[n]) for n, t in bits(learner).items() if n in frozen)
 
@@ -357,9 +358,49 @@ def test_the_curriculum_rises_with_the_share_of_right_tokens(words) -> None:
     learner = small("language", levels=(0.5,))
     batch = learning.draw(1, learner.stage, 0, learner.prompts, 0)
     for _ in range(60):
-        learner.rise(1.0, batch)
+        learner.rise(1.0, batch.level)
     assert learner.level == 1
     assert learning.draw(1, learner.stage, 0, learner.prompts, 1).level in (0, 1)
+
+
+def test_a_stage_can_follow_the_clock(monkeypatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(learning.time, "monotonic", lambda: now[0])
+    learner = small("language", decay=0.5, steps=1000)
+    learner.step = 100
+    learner.follow_clock(60)
+    now[0] += 500
+    assert learner.done() == pytest.approx(0.1)  # the clock starts with the next step
+    learner.advance(learning.draw(1, learner.stage, 0, learner.prompts, 0))
+    full = learner.rate()
+    now[0] += 30
+    assert learner.done() == pytest.approx(0.55) and 0.9 * full < learner.rate() < full
+    now[0] += 30
+    assert learner.done() == 1 and learner.rate() == pytest.approx(full * learner.stage.floor)
+
+
+def test_workers_draw_the_same_batches_and_some_are_taken_again() -> None:
+    learner = small("language", levels=(), steps=6)
+    expected = [learning.draw(1, learner.stage, step, learner.prompts, 0) for step in range(6)]
+
+    def known(batch) -> int:
+        return next(i for i, other in enumerate(expected) if np.array_equal(batch.turns, other.turns))
+
+    with Source(learner, 0, 1, 0) as source:
+        alone = []
+        for batch in source:
+            alone.append(known(batch))
+            learner.step += 1
+    assert alone == list(range(6))
+    learner.step = 0
+    with Source(learner, 1, 3, 0) as source:
+        ahead = []
+        for batch in source:
+            ahead.append(known(batch))
+            learner.step += 1
+        assert source.drawn == len(set(ahead)) and max(map(ahead.count, ahead)) <= 3
+        assert {name: len(drawn) for name, drawn in source.held_out().items()} == {"values": 3, "values, fonts": 3}
+    assert sorted(set(ahead)) == list(range(len(set(ahead))))
 
 
 def test_an_unknown_task_or_part_is_an_error() -> None:
