@@ -126,6 +126,7 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=500, help="questions in each of the four main sets")
     parser.add_argument("--seed", type=int, default=30_000)
     parser.add_argument("--sets", nargs="*", help="only these sets")
+    parser.add_argument("--at-least", type=float, help="fail if the ANLS of a set is lower")
     parser.add_argument("--log", type=Path, help="write every answer to this file")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
@@ -146,7 +147,12 @@ def main() -> None:
         answer = by_rules()
     else:
         parser.error("give --checkpoint, or --base-url and --model, or --baseline, or --write")
-    print(table(measure(items, answer, len(items), args.log), by_type=True))
+    scores = measure(items, answer, len(items), args.log)
+    print(table(scores, by_type=True))
+    low = {name: score.values()["anls"] for (name, kind), score in scores.items() if not kind}
+    low = {name: anls for name, anls in low.items() if args.at_least is not None and anls < args.at_least}
+    if low:
+        sys.exit(f"ANLS below {args.at_least}: " + ", ".join(f"{name} {anls:.3f}" for name, anls in low.items()))
 
 
 if __name__ == "__main__":

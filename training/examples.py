@@ -1,6 +1,6 @@
-"""Writes example pictures that a checkpoint reads correctly, and their answers.
+"""Writes example lines that a checkpoint reads correctly, and their answers.
 
-    python training/examples.py models/line-reader-3m examples
+    python training/examples.py models/line-reader-3m models/line-reader-3m/examples
 
 They are examples, not a test set: of every kind the first picture that the model reads is kept; how many it misread
 before is printed.

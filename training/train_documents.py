@@ -44,6 +44,8 @@ def run_stage(recipe: Recipe, stage: Stage, args: argparse.Namespace, share: int
     checkpoint = folder / f"{stage.name}.pt"
     if checkpoint.exists():
         learner.restore(checkpoint)
+    elif args.start:
+        learner.start_from_exported(args.start)
     else:
         learner.start_from([torch.load(folder / f"{name}.pt", map_location=device, weights_only=True)
                             for name in stage.after])
@@ -239,6 +241,8 @@ def main() -> None:
                         help="take a batch up to so many times where the next one is not drawn yet; wants --workers")
     parser.add_argument("--minutes", type=float,
                         help="what is left of a stage takes so long, and its schedule follows the clock")
+    parser.add_argument("--start", type=Path, help="an exported checkpoint of the same size to begin the stage from, "
+                                                   "in place of earlier stages")
     parser.add_argument("--validate-every", type=float, default=600, help="seconds")
     args = parser.parse_args()
     if args.minutes and args.processes > 1:

@@ -100,7 +100,7 @@ def serve(model: Model, bundle: Path, environment: dict[str, str]) -> None:
                        env=environment, stdout=sys.stderr)
         print(f"{model.name} int8 through the suite on {os.cpu_count()} cores: up in {time.monotonic() - begin:.0f} s")
         for picture in ("price.png", "name.png", "word.png"):
-            first, rate, tokens = question(model, ROOT / "examples" / picture, port)
+            first, rate, tokens = question(model, ROOT / "models/line-reader-3m/examples" / picture, port)
             print(f"  {picture}: first token after {first:.2f} s, then {rate:.1f} tokens/s for {tokens} tokens")
         for name, held in memory_of_services(Path(environment["VLM_HOME"])).items():
             print(f"  {name}: " + ", ".join(f"{field} {size / 2**30:.2f} GiB" for field, size in held.items()))

@@ -209,6 +209,11 @@ class Learner:
                 part.load_state_dict({key: families.fitted(key, tensor, own[key]) for key,
                                       tensor in state["parts"][name].items()})
 
+    def start_from_exported(self, folder: Path) -> None:
+        """Takes the model from a checkpoint in the Hub's layout; the helpers of training begin anew."""
+        model = self.family.model
+        model.load_state_dict(type(model).from_pretrained(folder, dtype=torch.float32).state_dict())
+
 
 def draw_held_out(stage: Stage, index: int, prompts: Prompts, sides: Sides) -> Characters | Asked:
     """A batch to measure with: whole pages, and an oracle without noise."""

@@ -363,6 +363,18 @@ def test_the_curriculum_rises_with_the_share_of_right_tokens(words) -> None:
     assert learning.draw(1, learner.stage, 0, learner.prompts, 1).level in (0, 1)
 
 
+def test_a_stage_starts_from_an_exported_checkpoint(tmp_path) -> None:
+    one, other = small("joint"), small("joint", learns=("language",))
+    one.advance(learning.draw(1, one.stage, 0, one.prompts, 0))
+    one.family.export(tmp_path, torch.float32)
+    other.start_from_exported(tmp_path)
+    given, own = other.family.model.state_dict(), one.family.model.state_dict()
+    assert all(torch.equal(given[name], own[name]) for name in own)
+    with torch.no_grad():
+        assert other.losses(learning.draw(1, one.stage, 1, one.prompts, 0))["answer"] == pytest.approx(
+            one.losses(learning.draw(1, one.stage, 1, one.prompts, 0))["answer"], abs=1e-4)
+
+
 def test_a_stage_can_follow_the_clock(monkeypatch) -> None:
     now = [100.0]
     monkeypatch.setattr(learning.time, "monotonic", lambda: now[0])

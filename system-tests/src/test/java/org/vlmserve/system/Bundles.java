@@ -6,7 +6,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
-import java.util.stream.Stream;
 import org.vlmserve.families.bundle.Bundle;
 import org.vlmserve.importer.ImportOptions;
 import org.vlmserve.importer.Importer;
@@ -24,12 +23,11 @@ final class Bundles {
 
     private Bundles() {}
 
-    /** The checkpoint that the repository ships. */
+    /** The checkpoint that the repository ships and that is meant when none is named. */
     static Path shippedCheckpoint() {
-        try (Stream<Path> models = Files.list(ROOT.resolve("models"))) {
-            return models.filter(model -> Files.exists(model.resolve("config.json")))
-                    .findFirst()
-                    .orElseThrow(() -> new IllegalStateException("models/ holds no checkpoint"));
+        try {
+            return ROOT.resolve("models")
+                    .resolve(Files.readString(ROOT.resolve("models/default")).strip());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
