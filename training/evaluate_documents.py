@@ -73,7 +73,7 @@ def measure(items: Iterable[Item], answer: Answer, total: int, log: Path | None)
             given = answer(item)
             for kind in ("", item.type):
                 scores.setdefault((item.set, kind), Score()).add(item, given)
-            file.write(json.dumps({"set": item.set, "page": item.page, "type": item.type, "question": item.question,
+            file.write(json.dumps({"set": item.set, "kind": item.kind, "page": item.page, "type": item.type, "question": item.question,
                                    "answer": item.answer, "given": given}, ensure_ascii=False) + "\n")
             if time.monotonic() - shown > 10 or done == total:
                 shown = time.monotonic()

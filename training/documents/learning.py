@@ -244,5 +244,6 @@ def draw(seed: int, stage: Stage, step: int, prompts: Prompts, level: int,
         count, turns = min(count, stage.early_pages), min(turns, stage.early_turns)
     sides = replace(sides, varied=stage.varied and training)
     return replace(batches.draw_asked(rng, stage.kinds, grid, count, turns, prompts, sides,
-                                      pictures=stage.task == "answers", noise=training, lookups=lookups, **options),
+                                      pictures=stage.task == "answers", noise=training, lookups=lookups,
+                                      long_answers=stage.long_answers, **options),
                    level=level)

@@ -38,6 +38,7 @@ class Stage:
     turns: int = 8  # about one page
     early_pages: int = 8  # of a batch, at most, and turns about each, before pages are whole: small ones are quick to
     early_turns: int = 4  # see, but not to draw
+    long_answers: float = 0.15  # share of batches whose answers may have more than 32 characters
     varied: bool = False  # questions in many more wordings, whose words are spelled
     lookups: float = 0.0  # share of turns that only read on after a quoted piece, at first; half as many at the end
     characters: float = 0.0  # weight of the character heads beside answers

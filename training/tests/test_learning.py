@@ -297,6 +297,15 @@ def test_words_of_questions_are_whole_and_values_are_spelled(words) -> None:
     assert len(words) <= RECIPE.model.vocabulary
 
 
+def test_a_stage_decides_how_often_answers_are_long() -> None:
+    def lengths(share: float) -> set[bool]:
+        learner = small("language", levels=(), long_answers=share, rows=(7, 7), columns=(9, 9), turns=12)
+        return {bool(((learning.draw(1, learner.stage, step, learner.prompts, 0).targets != IGNORED).sum(-1) > 33).any())
+                for step in range(4)}
+
+    assert lengths(0.0) == {False} and True in lengths(1.0)
+
+
 def test_the_ridge_solution_comes_closer_to_the_oracle(words) -> None:
     learner = small("joint")
 
