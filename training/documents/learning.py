@@ -18,7 +18,6 @@ from . import TRAINING, Sides, batches, families
 from .batches import Asked, Characters, Prompts
 from .recipe import Recipe, Stage
 
-SOLVED = 240  # pages that the ridge regression is solved on
 LEVELS = (((2, 3), (6, 10)), ((5, 7), (9, 12)))  # rows and columns of the pages that a curriculum begins with
 
 
@@ -88,8 +87,12 @@ class Learner:
 
     def done(self) -> float:
         """The share of the stage that is behind it."""
+        return self.behind(self.step)
+
+    def behind(self, step: int) -> float:
+        """The share of the stage that is behind a step of it, or by now where the stage follows the clock."""
         if not self._seconds:
-            return self.step / self.stage.steps
+            return step / self.stage.steps
         spent = time.monotonic() - self._began if self._began else 0.0
         return min(1.0, self._behind + (1 - self._behind) * spent / self._seconds)
 

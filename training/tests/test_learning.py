@@ -22,15 +22,16 @@ from transformers import (
 
 from documents import batches, families, learning
 from documents import recipe as recipes
+from documents import source as source_of_batches
 from documents.batches import IGNORED
 from documents.learning import Learner
 from documents.model import first_position, pack, patches, remember, reply
 from documents.recipe import Recipe
+from documents.source import Source
 from reader import model as models
 from reader import strings
 from reader.batches import patches as line_patches
 from reader.tokenizer import IMAGE_PAD, prompt
-from train_documents import Source
 
 RECIPES = {path.stem: recipes.load(path) for path in (Path(__file__).parents[1] / "recipes").glob("*.toml")
            if path.stem != "line-reader"}
@@ -400,7 +401,8 @@ def test_a_stage_can_follow_the_clock(monkeypatch) -> None:
     assert learner.done() == 1 and learner.rate() == pytest.approx(full * learner.stage.floor)
 
 
-def test_workers_draw_the_same_batches_and_some_are_taken_again() -> None:
+def test_workers_draw_the_same_batches_and_some_are_taken_again(monkeypatch) -> None:
+    monkeypatch.setattr(source_of_batches, "KEPT", 2)
     learner = small("language", levels=(), steps=6)
     expected = [learning.draw(1, learner.stage, step, learner.prompts, 0) for step in range(6)]
 
