@@ -110,12 +110,12 @@ class Qwen2VL(nn.Module):
         if stage.pointing:
             reported["away"] = away.detach()
             loss = loss + stage.pointing * away
-        wanted = states.flatten(0, 1)[self.tensor(np.flatnonzero(packed.targets.numpy() != IGNORED))]
+        wanted = states[self.tensor(packed.wanted())]
         logits = F.linear(wanted, self.model.model.language_model.embed_tokens.weight)
         result = scored(logits, batch.targets.reshape(-1, batch.targets.shape[2]), batch.types)
         return {**result, **reported, "loss": result["loss"] + loss}
 
-    def tensor(self, array: np.ndarray) -> Tensor:
+    def tensor(self, array: np.ndarray | Tensor) -> Tensor:
         return onto(self.oracle.table.device, array)
 
     def _looked(self, batch: Characters | Asked) -> tuple[Tensor, Tensor]:

@@ -67,8 +67,7 @@ class Learner:
             groups += [
                 {"params": [p for p in parameters if p.dim() > 1], "weight_decay": recipe.weight_decay, "part": part},
                 {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0, "part": part}]
-        self.optimiser = torch.optim.AdamW([g for g in groups if g["params"]], lr=stage.learning_rate,
-                                           betas=recipe.betas, fused=device.type == "cuda")
+        self.optimisers = self._optimisers([g for g in groups if g["params"]])
         self._seconds = self._began = self._behind = 0.0
         self._measured: Measured | None = None
 
@@ -77,8 +76,28 @@ class Learner:
         helpers = ["spelling"] if self.stage.task == "characters" or self.stage.characters else []
         return [*self.stage.learns, *helpers, *(["oracle"] if self.stage.task == "oracle" else [])]
 
+    def _optimisers(self, groups: list[dict[str, Any]]) -> list[torch.optim.Optimizer]:
+        """AdamW for all parameters; or, with `stage.muon`, Muon for the matrices between the first and the last layer,
+        whose steps are scaled to the size of AdamW's, so that one learning rate serves both."""
+        stage, betas = self.stage, self.recipe.betas
+        matrices = []
+        if stage.muon:
+            embeddings = {id(p) for m in self.family.modules() if isinstance(m, nn.Embedding) for p in m.parameters()}
+            inner = [[p for p in g["params"] if p.dim() == 2 and id(p) not in embeddings] for g in groups]
+            matrices = [{**g, "params": taken} for g, taken in zip(groups, inner) if taken]
+            taken = {id(p) for group in matrices for p in group["params"]}
+            groups = [{**g, "params": [p for p in g["params"] if id(p) not in taken]} for g in groups]
+        optimisers = [torch.optim.AdamW([g for g in groups if g["params"]], lr=stage.learning_rate, betas=betas,
+                                        fused=self.device.type == "cuda")]
+        if matrices:
+            optimisers.append(torch.optim.Muon(matrices, lr=stage.learning_rate, adjust_lr_fn="match_rms_adamw"))
+        return optimisers
+
+    def _groups(self) -> list[dict[str, Any]]:
+        return [group for optimiser in self.optimisers for group in optimiser.param_groups]
+
     def moving(self) -> list[nn.Parameter]:
-        return [p for group in self.optimiser.param_groups for p in group["params"]]
+        return [p for group in self._groups() for p in group["params"]]
 
     def follow_clock(self, seconds: float) -> None:
         """Counted from its next step, the stage is over in `seconds`, however many steps that are: what is left of its
@@ -114,14 +133,16 @@ class Learner:
         """One step of the optimiser on the batch of this step, and what is reported of it. A GPU is not waited for: there it
         is what is reported of the step before, so that the next step is prepared while this one runs."""
         self._began = self._began or time.monotonic()
-        for group in self.optimiser.param_groups:
+        for group in self._groups():
             group["lr"] = self.rate(group["part"])
         result = self.losses(batch)
-        self.optimiser.zero_grad()
+        for optimiser in self.optimisers:
+            optimiser.zero_grad()
         result["loss"].backward()
         result |= self.shared(result)
         torch.nn.utils.clip_grad_norm_(self.moving(), 1.0)
-        self.optimiser.step()
+        for optimiser in self.optimisers:
+            optimiser.step()
         self.step += 1
         measured = Measured.of(result, batch.level)
         if self.device.type == "cuda":
@@ -175,7 +196,7 @@ class Learner:
                 "parts": {name: part.state_dict() for name, part in self.family.parts().items()}}
 
     def save(self, path: Path) -> None:
-        state = {**self.state(), "warmed": self.warmed, "optimiser": self.optimiser.state_dict()}
+        state = {**self.state(), "warmed": self.warmed, "optimisers": [o.state_dict() for o in self.optimisers]}
         torch.save(state, path.with_suffix(".tmp"))
         os.replace(path.with_suffix(".tmp"), path)
 
@@ -192,8 +213,9 @@ class Learner:
             self.family.parts()[name].load_state_dict(tensors)
         self.step, self.level, self.smoothed = state["progress"]
         self.warmed = self.step
-        if "optimiser" in state:
-            self.optimiser.load_state_dict(state["optimiser"])
+        if "optimisers" in state:
+            for optimiser, its in zip(self.optimisers, state["optimisers"], strict=True):
+                optimiser.load_state_dict(its)
             self.warmed = state.get("warmed", 0)
 
     def start_from(self, states: Iterable[dict[str, Any]]) -> None:
@@ -248,5 +270,6 @@ def draw(seed: int, stage: Stage, step: int, prompts: Prompts, level: int,
     sides = replace(sides, varied=stage.varied and training)
     return replace(batches.draw_asked(rng, stage.kinds, grid, count, turns, prompts, sides,
                                       pictures=stage.task == "answers", noise=training, lookups=lookups,
-                                      long_answers=stage.long_answers, **options),
+                                      long_answers=stage.long_answers, absent=stage.absent if training else 1.0,
+                                      **options),
                    level=level)

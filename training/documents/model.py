@@ -6,6 +6,7 @@ The model itself is transformers' Qwen2-VL, built and run batched by `reader.mod
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -128,81 +129,129 @@ def remember(model: Qwen2VLForConditionalGeneration, cells: Tensor, grid: tuple[
 
 
 @dataclass(frozen=True)
+class Spread:
+    """Packed ids in rows: where each is put (`at` [n]) among `shape`, rows and places in each."""
+
+    at: Tensor
+    shape: tuple[int, int]
+
+    @staticmethod
+    def of(row: np.ndarray, place: np.ndarray) -> "Spread":
+        shape = int(row.max()) + 1, int(place.max()) + 1
+        return Spread(torch.from_numpy(row * shape[1] + place), shape)
+
+    def to(self, device: torch.device) -> "Spread":
+        return Spread(onto(device, self.at), self.shape)
+
+    def rows(self, states: Tensor) -> Tensor:
+        """[n, heads, head] -> [R, heads, T, head], zeros where nothing is put."""
+        _, heads, head = states.shape
+        out = states.new_zeros(math.prod(self.shape), heads * head).index_copy(0, self.at, states.flatten(1))
+        return out.view(*self.shape, heads, head).transpose(1, 2)
+
+    def packed(self, rows: Tensor) -> Tensor:
+        """[R, heads, T, values] -> [n, heads, values]."""
+        return rows.transpose(1, 2).flatten(0, 1).index_select(0, self.at)
+
+
+@dataclass(frozen=True)
 class Packed:
-    """Turns about each page, one behind the other in a row, so that short ones are not padded to the longest: `ids`
-    [B, L], the `targets` behind them and their `pointers` [B, L], the `turn` that each id belongs to [B, L], -1 for
-    padding, and its `place` in it [B, L]."""
+    """All turns of a batch, one behind the other, so that nothing is padded: `ids` [N], the `targets` behind them and
+    their `pointers` [N]; which `turn` each id belongs to [N], counted over all pages, and its `place` in that [N].
+
+    Turns of about one length stand together, so that rows of one turn each are hardly padded either: `by_turn` spreads
+    the ids of one length after the other, `by_page` all ids into one row for each page.
+    """
 
     ids: Tensor
     targets: Tensor
     pointers: Tensor
     turn: Tensor
     place: Tensor
+    by_turn: tuple[Spread, ...]
+    by_page: Spread
+
+    def wanted(self) -> Tensor:
+        """Which ids have a target behind them, turn by turn."""
+        wanted = torch.nonzero(self.targets != IGNORED)[:, 0]
+        return wanted[self.turn[wanted].argsort(stable=True)]
 
 
 def pack(turns: np.ndarray, targets: np.ndarray, pointers: np.ndarray) -> Packed:
-    """Rows of the turns [B, K, T] about each page. Of a turn nothing is kept behind its last target."""
-    length = turns.shape[2]
-    kept = (targets != IGNORED)[..., ::-1].argmax(-1)
-    inside = np.arange(length) < (length - kept)[..., None]
-    pages, turn, place = np.nonzero(inside)
-    sizes = inside.sum((1, 2))
-    column = np.arange(len(pages)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-
-    def rows(values: np.ndarray, padding: int) -> Tensor:
-        out = np.full((len(turns), sizes.max()), padding, dtype=np.int64)
-        out[pages, column] = values
-        return torch.from_numpy(out)
-
-    return Packed(rows(turns[inside], 0), rows(targets[inside], IGNORED), rows(pointers[inside], -1), rows(turn, -1),
-                  rows(place, 0))
+    """The turns [B, K, T] about each page. Of a turn nothing is kept behind its last target."""
+    _, each, length = turns.shape
+    turns, targets, pointers = (a.reshape(-1, length) for a in (turns, targets, pointers))
+    lengths = length - (targets != IGNORED)[:, ::-1].argmax(1)
+    size = np.ceil(2 * np.log2(lengths))  # 1.4 times as long is of another size
+    order = np.argsort(size, kind="stable")
+    row, place = np.nonzero(np.arange(length) < lengths[order, None])
+    turn = order[row]
+    by_turn = []
+    for one in np.unique(size):
+        inside = size[turn] == one
+        by_turn.append(Spread.of(row[inside] - row[inside][0], place[inside]))
+    page = turn // each
+    by_page = np.empty_like(page)
+    by_page[np.argsort(page, kind="stable")] = np.concatenate([np.arange(n) for n in np.bincount(page)])
+    return Packed(*(torch.from_numpy(a) for a in (turns[turn, place], targets[turn, place], pointers[turn, place], turn,
+                                                  place)), tuple(by_turn), Spread.of(page, by_page))
 
 
 def reply(model: Qwen2VLForConditionalGeneration, keys: Keys, start: int, packed: Packed, first_cell: int = -1
           ) -> tuple[Tensor, Tensor]:
-    """The language model's last states [B, L, D] of packed turns, each of which sees its page and itself; and how far
-    some heads are from looking where the next character is printed, see `_pointing`.
+    """The language model's last states [N, D] of packed turns, each of which sees its page and itself; and how far some
+    heads are from looking where the next character is printed, see `_pointing`.
 
     `keys`: from `remember`; `start`: the position of the first id of a turn; `first_cell`: which of the keys is the
     picture's first, or below 0 for no pointing.
     """
-    language = model.model.language_model
-    device, known = keys[0][0].device, keys[0][0].shape[2]
-    batch, turns, longest = len(packed.ids), int(packed.turn.max()) + 1, int(packed.place.max()) + 1
-    # A turn sees its page and itself, so attention runs over rows of one turn each; all else runs over packed ids.
-    inside = packed.turn >= 0
-    in_rows = (packed.turn * longest + packed.place).clamp(min=0)
-    in_pack = torch.zeros(batch, turns * longest, dtype=torch.long)
-    page, column = torch.nonzero(inside, as_tuple=True)
-    in_pack[page, in_rows[page, column]] = column
-    ids, place, in_rows, in_pack = (onto(device, t) for t in (packed.ids, packed.place, in_rows, in_pack))
-
-    def taken(states: Tensor, at: Tensor) -> Tensor:
-        return states.gather(2, at[:, None, :, None].expand(-1, states.shape[1], -1, states.shape[3]))
-
-    def rows(states: Tensor) -> Tensor:
-        """[B, heads, L, head] -> [B K, heads, T, head]."""
-        heads, head = states.shape[1], states.shape[3]
-        return taken(states, in_pack).view(batch, heads, turns, longest, head).transpose(1, 2).flatten(0, 1)
-
-    def behind_page(of_page: Tensor, own: Tensor) -> Tensor:
-        """[B K, heads, known + T, head]."""
-        return torch.cat((of_page[:, None].expand(-1, turns, -1, -1, -1).flatten(0, 1), rows(own)), 2)
-
-    pointed = Pointed.of(packed, turns, first_cell, device) if first_cell >= 0 and (packed.pointers >= 0).any() else None
-    x, away = language.embed_tokens(ids), torch.zeros((), device=device)
-    cos, sin = (table[place][:, None] for table in rotation(
-        model, torch.arange(start, start + longest, device=device).expand(3, longest)))
-    # What pads a row stands behind its turn, where a causal mask hides it.
-    mask = torch.ones(longest, known + longest, dtype=torch.bool, device=device).tril(known)
+    language, device = model.model.language_model, keys[0][0].device
+    places = torch.arange(start, start + int(packed.place.max()) + 1, device=device)
+    cos, sin = (table[onto(device, packed.place)] for table in rotation(model, places.expand(3, -1)))
+    by_page, by_turn = packed.by_page.to(device), [spread.to(device) for spread in packed.by_turn]
+    sizes = [len(spread.at) for spread in by_turn]
+    pointed = Pointed.of(packed, first_cell, device) if first_cell >= 0 and (packed.pointers >= 0).any() else None
+    x, away = language.embed_tokens(onto(device, packed.ids))[None], torch.zeros((), device=device)
     for index, (layer, (page_keys, page_values)) in enumerate(zip(language.layers, keys)):
-        q, k, v = _attention(model, layer, x, cos, sin)
-        q, k, v = rows(q), behind_page(page_keys, k), behind_page(page_values, v)
+        q, k, v = (states[0].transpose(0, 1) for states in _attention(model, layer, x, cos, sin))
+        q = q / math.sqrt(q.shape[-1])
+        # One softmax in two parts: a fused kernel would want a copy of the page's keys for every turn about it.
+        scores = by_page.rows(q) @ page_keys.transpose(2, 3)
+        of_page = Part.of(scores, page_values, by_page)
+        own = []
+        for spread, *states in zip(by_turn, q.split(sizes), k.split(sizes), v.split(sizes)):
+            rows, row_keys, row_values = map(spread.rows, states)
+            ahead = torch.ones(spread.shape[1], spread.shape[1], dtype=torch.bool, device=device).triu(1)
+            own.append(Part.of((rows @ row_keys.transpose(2, 3)).masked_fill(ahead, -1e9), row_values, spread))
+        seen, total = joined(of_page, Part(*map(torch.cat, zip(*own))))
         if pointed and index in POINTING:
-            away = away + _pointing(q, k, mask, pointed) / len(POINTING)
-        seen = attended(q, k, v, attn_mask=mask).unflatten(0, (batch, turns)).transpose(1, 2).flatten(2, 3)
-        x = _rest(layer, x, taken(seen, in_rows))
-    return norm(language.norm, x), away
+            away = away + _pointing(scores, total, pointed) / len(POINTING)
+        x = _rest(layer, x, seen.transpose(0, 1)[None])
+    return norm(language.norm, x[0]), away
+
+
+class Part(NamedTuple):
+    """Attention of packed ids to some of their keys, not yet divided: the `sum` of values [n, heads, head], weighed by
+    what their scores are above the `top` one [n, heads, 1], and the `total` of these weights [n, heads, 1]."""
+
+    sum: Tensor
+    top: Tensor
+    total: Tensor
+
+    @staticmethod
+    def of(scores: Tensor, values: Tensor, spread: Spread) -> "Part":
+        """From scores [R, heads, T, C] for values [R, heads, C, head]."""
+        top = scores.detach().amax(-1, keepdim=True)
+        weights = (scores - top).exp()
+        return Part(*map(spread.packed, (weights @ values, top, weights.sum(-1, keepdim=True))))
+
+
+def joined(one: Part, other: Part) -> tuple[Tensor, Tensor]:
+    """Attention to both parts [n, heads, head], and the logarithm of the total of all weights [n, heads, 1]."""
+    top = torch.maximum(one.top, other.top)
+    scales = [(part.top - top).float().exp() for part in (one, other)]
+    total = one.total * scales[0] + other.total * scales[1]
+    return (one.sum * scales[0] + other.sum * scales[1]) / total, top + total.log()
 
 
 POINTING = (2, 3)  # layers
@@ -210,30 +259,35 @@ POINTING = (2, 3)  # layers
 
 @dataclass(frozen=True)
 class Pointed:
-    """Where characters that are printed once are wanted: the `row` of each one's turn, its `place` there, the `key` of the
-    cell that it is printed in, and its `patch` in that, all [characters]."""
+    """Where characters that are printed once are wanted: the `id` that each is wanted behind, the `page` that it is
+    printed on and the `place` that the id has among all about that page, the `key` of the cell that it is printed in,
+    and its `patch` in that, all [characters]."""
 
-    row: Tensor
+    id: Tensor
+    page: Tensor
     place: Tensor
     key: Tensor
     patch: Tensor
 
     @staticmethod
-    def of(packed: Packed, turns: int, first_cell: int, device: torch.device) -> "Pointed":
-        at = torch.nonzero(packed.pointers >= 0, as_tuple=True)
-        patches = packed.pointers[at]
-        return Pointed(*(onto(device, t) for t in (at[0] * turns + packed.turn[at], packed.place[at],
-                                                   patches // 4 + first_cell, patches % 4)))
+    def of(packed: Packed, first_cell: int, device: torch.device) -> "Pointed":
+        ids = torch.nonzero(packed.pointers >= 0)[:, 0]
+        at, patches = packed.by_page.at[ids], packed.pointers[ids]
+        longest = packed.by_page.shape[1]
+        return Pointed(*(onto(device, t) for t in (ids, at // longest, at % longest, patches // 4 + first_cell,
+                                                   patches % 4)))
 
 
-def _pointing(q: Tensor, k: Tensor, mask: Tensor, at: Pointed) -> Tensor:
+def _pointing(scores: Tensor, total: Tensor, at: Pointed) -> Tensor:
     """Training only: one of the first four heads should look at the cell of the next character, a head for each of its
-    patches; the other three should rest on the first key. Negative log-likelihood, a mean over characters."""
-    q, k = q[:, :4].float(), k[:, :4].float()
-    scores = (q @ k.transpose(2, 3) / math.sqrt(q.shape[-1])).masked_fill(~mask, -1e9).log_softmax(-1)
+    patches; the other three should rest on the first key. Negative log-likelihood, a mean over characters.
+
+    `scores` [B, heads, T, C] of the pages' keys; `total` [N, heads, 1]: the logarithm of what all keys of an id add up
+    to.
+    """
     looks = (at.patch[:, None] == torch.arange(4, device=at.patch.device)).long()
-    found = scores.permute(0, 2, 1, 3)[at.row, at.place].gather(2, (at.key[:, None] * looks)[..., None])[..., 0]
-    return -(found * torch.where(looks > 0, 1.0, 0.25)).sum(1).mean()
+    found = scores[at.page, :4, at.place].gather(2, (at.key[:, None] * looks)[..., None]).float() - total[at.id, :4]
+    return -(found[..., 0] * torch.where(looks > 0, 1.0, 0.25)).sum(1).mean()
 
 
 def first_position(grid: tuple[int, int], before: int, after: int) -> int:

@@ -49,8 +49,9 @@ class Asking:
     """Draws questions about one page. `state`: "legible", "blank" or "illegible"."""
 
     def __init__(self, rng: random.Random, page: Page, held_out_phrasings: bool = False, state: str = "legible",
-                 held_out_values: bool = False, varied: bool = False) -> None:
-        self.rng, self.page, self.state = rng, page, state
+                 held_out_values: bool = False, varied: bool = False, absent: float = 1.0) -> None:
+        """`absent`: how many times as often as usual something is asked about that is not on the page."""
+        self.rng, self.page, self.state, self.absent = rng, page, state, absent
         self.words: Wordings = phrasings.side(held_out_phrasings, varied)
         self.values = Values(rng, held_out_values)
         self.keys = KEYS.get(page.content.kind, ())
@@ -116,6 +117,9 @@ class Asking:
             ways |= {self._charted: 30, self._chart_extreme: 8}
         elif self.table is not None:
             ways |= {self._cell: 30, self._count_items: 2}
+        for way in (self._absent, self._no_item):
+            if way in ways:
+                ways[way] *= self.absent
         if not self.keys:
             for way in (self._field, self._absent, self._is_there, self._is_it, self._json):
                 ways.pop(way)

@@ -31,6 +31,7 @@ class Stage:
     after: tuple[str, ...] = ()
     solve: bool = False
     warm_up: int = 150
+    muon: bool = False  # orthogonal steps for inner matrices (Jordan 2024), scaled to AdamW's (arXiv:2502.16982)
     vision_warm_up: int = 0  # of the vision tower alone, if it differs
     decay: float = 0.4
     floor: float = 0.03
@@ -39,6 +40,7 @@ class Stage:
     early_pages: int = 8  # of a batch, at most, and turns about each, before pages are whole: small ones are quick to
     early_turns: int = 4  # see, but not to draw
     long_answers: float = 0.15  # share of batches whose answers may have more than 32 characters
+    absent: float = 1.0  # how many times as often as in measuring something is asked about that is not on the page
     varied: bool = False  # questions in many more wordings, whose words are spelled
     lookups: float = 0.0  # share of turns that only read on after a quoted piece, at first; half as many at the end
     characters: float = 0.0  # weight of the character heads beside answers

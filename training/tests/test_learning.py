@@ -205,15 +205,15 @@ def test_two_processes_take_the_step_of_both_batches(tmp_path: Path) -> None:
     assert not np.array_equal(drawn[0].slots, drawn[1].slots)
     gradients = []
     for batch in drawn:
-        learner.optimiser.zero_grad()
+        learner.optimisers[0].zero_grad()
         learner.losses(batch)["loss"].backward()
         gradients.append([p.grad.clone() for p in learner.moving()])
     for p, *both in zip(learner.moving(), *gradients):
         p.grad = sum(both) / 2
     torch.nn.utils.clip_grad_norm_(learner.moving(), 1.0)
-    for group in learner.optimiser.param_groups:
+    for group in learner.optimisers[0].param_groups:
         group["lr"] = learner.rate(group["part"])
-    learner.optimiser.step()
+    learner.optimisers[0].step()
     for name, tensor in learner.family.state_dict().items():
         torch.testing.assert_close(tensor, one[name], rtol=1e-4, atol=1e-6)
 
@@ -238,7 +238,7 @@ def test_turns_about_a_page_are_seen_as_transformers_sees_them(words) -> None:
                 theirs = model(input_ids=ids, attention_mask=torch.ones_like(ids), pixel_values=pixels,
                                image_grid_thw=torch.tensor([[1, 14, 18]]),
                                mm_token_type_ids=(ids == image).int()).logits[0]
-                own = ours[page][packed.turn[page] == turn]
+                own = ours[packed.turn == 2 * page + turn]
                 behind = batch.turns.shape[2] - len(own)
                 assert (own - theirs[-batch.turns.shape[2]:len(theirs) - behind]).abs().max() < 1e-4
 
@@ -267,11 +267,15 @@ def test_packed_turns_keep_their_ids_and_targets_in_order() -> None:
     targets = np.full_like(turns, IGNORED)
     targets[0, 0, 1:3], targets[0, 1, 1], targets[1, 0, 3], targets[1, 1, 0] = (70, 71), 90, 40, 50
     packed = pack(turns, targets, np.where(targets == IGNORED, -1, targets // 10))
-    assert packed.ids.tolist() == [[5, 6, 7, 8, 9], [1, 2, 3, 4, 5]]
-    assert packed.turn.tolist() == [[0, 0, 0, 1, 1], [0, 0, 0, 0, 1]]
-    assert packed.place.tolist() == [[0, 1, 2, 0, 1], [0, 1, 2, 3, 0]]
-    assert packed.pointers[0].tolist() == [-1, 7, 7, -1, 9]
-    assert packed.targets[packed.targets != IGNORED].tolist() == targets[targets != IGNORED].tolist()
+    assert packed.ids.tolist() == [5, 8, 9, 5, 6, 7, 1, 2, 3, 4]
+    assert packed.turn.tolist() == [3, 1, 1, 0, 0, 0, 2, 2, 2, 2]
+    assert packed.place.tolist() == [0, 0, 1, 0, 1, 2, 0, 1, 2, 3]
+    assert packed.pointers.tolist() == [5, -1, 9, -1, 7, 7, -1, -1, -1, 4]
+    assert packed.targets[packed.wanted()].tolist() == targets[targets != IGNORED].tolist()
+    assert packed.by_page.rows(packed.ids.view(-1, 1, 1)).flatten(1).tolist() == [[8, 9, 5, 6, 7], [5, 1, 2, 3, 4]]
+    assert [spread.shape for spread in packed.by_turn] == [(1, 1), (1, 2), (2, 4)]
+    spread, rows = packed.by_page, packed.by_page.rows(packed.ids.view(-1, 1, 1))
+    assert spread.packed(rows).flatten().tolist() == packed.ids.tolist()
 
 
 def test_training_sees_the_prompts_that_serving_renders(words) -> None:
@@ -307,6 +311,15 @@ def test_a_stage_decides_how_often_answers_are_long() -> None:
     assert lengths(0.0) == {False} and True in lengths(1.0)
 
 
+def test_a_stage_decides_how_often_something_absent_is_asked_about() -> None:
+    def share(absent: float) -> float:
+        learner = small("language", levels=(), rows=(9, 9), columns=(10, 10), turns=30, absent=absent)
+        types = [t for step in range(4) for t in learning.draw(1, learner.stage, step, learner.prompts, 0).types]
+        return types.count("absent") / len(types)
+
+    assert share(4.0) > 2 * share(1.0) > 0
+
+
 def test_the_ridge_solution_comes_closer_to_the_oracle(words) -> None:
     learner = small("joint")
 
@@ -322,6 +335,27 @@ def test_the_ridge_solution_comes_closer_to_the_oracle(words) -> None:
     explained = learner.solve([learning.draw(1, learner.stage, 100 + i, learner.prompts, 0) for i in range(8)])
     assert 0 < explained <= 1 and distance() < before
     assert all(torch.equal(t, frozen[n]) for n, t in bits(learner).items() if n in frozen)
+
+
+def test_muon_moves_inner_matrices_only_and_goes_on_where_it_was(words, tmp_path) -> None:
+    learner = small("language", muon=True)
+    adamw, muon = learner.optimisers
+    inner = {id(p) for group in muon.param_groups for p in group["params"]}
+    language = learner.family.model.model.language_model
+    assert id(language.embed_tokens.weight) not in inner and id(language.norm.weight) not in inner
+    assert {id(layer.mlp.up_proj.weight) for layer in language.layers} <= inner
+    assert len(learner.moving()) == len({id(p) for p in learner.moving()}) == len(small("language").moving())
+    batch = learning.draw(1, learner.stage, 0, learner.prompts, 0)
+    first = [learner.advance(batch)["answer"] for _ in range(8)][0]
+    learner.save(tmp_path / "stage.pt")
+    other = small("language", muon=True)
+    other.restore(tmp_path / "stage.pt")
+    again = []
+    for one in (learner, other):
+        torch.manual_seed(1)  # of the oracle's noise
+        again.append(one.advance(batch)["answer"])
+    assert again[0] == again[1] < first
+    assert all(torch.equal(a, b) for a, b in zip(learner.moving(), other.moving()))
 
 
 def test_a_restored_stage_goes_on_alike(words, tmp_path) -> None:
