@@ -176,10 +176,10 @@ def misread(rng: random.Random, text: str, centres: np.ndarray) -> tuple[str, np
 
 def draw_asked(rng: random.Random, kinds: dict[str, float], grid: tuple[int, int], count: int, each: int,
                prompts: Prompts, sides: Sides = TRAINING, *, pictures: bool, noise: bool = True, lookups: float = 0.0,
-               long_answers: float = 0.15, absent: float = 1.0, **options) -> Asked:
-    """`count` pages with `each` turns about every one; `noise`: the oracle misreads as vision does; `long_answers`: the
-    chance that answers may have more than 32 characters; `absent`: see `Asking`."""
-    longest = LONGEST_ANSWER if rng.random() < long_answers else 32
+               long_answers: bool = False, absent: float = 1.0, **options) -> Asked:
+    """`count` pages with `each` turns about every one; `noise`: the oracle misreads as vision does; `long_answers`:
+    whether answers may have more than 32 characters; `absent`: see `Asking`."""
+    longest = LONGEST_ANSWER if long_answers else 32
     images, true, told, turns, printed = [], [], [], [], []
     for _ in range(count):
         page = generator.draw_page(rng, draw_kind(rng, kinds), *generator.draw_canvas(rng, grid), sides, **options)

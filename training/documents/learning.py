@@ -268,8 +268,10 @@ def draw(seed: int, stage: Stage, step: int, prompts: Prompts, level: int,
     if level < len(stage.levels):
         count, turns = min(count, stage.early_pages), min(turns, stage.early_turns)
     sides = replace(sides, varied=stage.varied and training)
+    # The same for all that learn together, or those with short answers would wait for the others.
+    long_answers = random.Random(f"{seed}/{stage.name}/{step}/long").random() < stage.long_answers
     return replace(batches.draw_asked(rng, stage.kinds, grid, count, turns, prompts, sides,
                                       pictures=stage.task == "answers", noise=training, lookups=lookups,
-                                      long_answers=stage.long_answers, absent=stage.absent if training else 1.0,
+                                      long_answers=long_answers, absent=stage.absent if training else 1.0,
                                       **options),
                    level=level)

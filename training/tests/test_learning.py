@@ -306,7 +306,7 @@ def test_a_stage_decides_how_often_answers_are_long() -> None:
     def lengths(share: float) -> set[bool]:
         learner = small("language", levels=(), long_answers=share, rows=(7, 7), columns=(9, 9), turns=12)
         return {bool(((learning.draw(1, learner.stage, step, learner.prompts, 0).targets != IGNORED).sum(-1) > 33).any())
-                for step in range(4)}
+                for step in range(8)}
 
     assert lengths(0.0) == {False} and True in lengths(1.0)
 
