@@ -106,7 +106,7 @@ class Qwen2VL(nn.Module):
         packed = pack(batch.turns, batch.targets, batch.pointers)
         keys = remember(self.model, cells, batch.grid, before, after)
         states, away = reply(self.model, keys, first_position(batch.grid, len(before), len(after)), packed,
-                             len(before) if stage.pointing else -1)
+                             len(before), stage.pointing_layers if stage.pointing else ())
         if stage.pointing:
             reported["away"] = away.detach()
             loss = loss + stage.pointing * away

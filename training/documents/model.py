@@ -197,20 +197,20 @@ def pack(turns: np.ndarray, targets: np.ndarray, pointers: np.ndarray) -> Packed
                                                   place)), tuple(by_turn), Spread.of(page, by_page))
 
 
-def reply(model: Qwen2VLForConditionalGeneration, keys: Keys, start: int, packed: Packed, first_cell: int = -1
-          ) -> tuple[Tensor, Tensor]:
+def reply(model: Qwen2VLForConditionalGeneration, keys: Keys, start: int, packed: Packed, first_cell: int = 0,
+          pointing: tuple[int, ...] = ()) -> tuple[Tensor, Tensor]:
     """The language model's last states [N, D] of packed turns, each of which sees its page and itself; and how far some
     heads are from looking where the next character is printed, see `_pointing`.
 
     `keys`: from `remember`; `start`: the position of the first id of a turn; `first_cell`: which of the keys is the
-    picture's first, or below 0 for no pointing.
+    picture's first; `pointing`: the layers of these heads.
     """
     language, device = model.model.language_model, keys[0][0].device
     places = torch.arange(start, start + int(packed.place.max()) + 1, device=device)
     cos, sin = (table[onto(device, packed.place)] for table in rotation(model, places.expand(3, -1)))
     by_page, by_turn = packed.by_page.to(device), [spread.to(device) for spread in packed.by_turn]
     sizes = [len(spread.at) for spread in by_turn]
-    pointed = Pointed.of(packed, first_cell, device) if first_cell >= 0 and (packed.pointers >= 0).any() else None
+    pointed = Pointed.of(packed, first_cell, device) if pointing and (packed.pointers >= 0).any() else None
     x, away = language.embed_tokens(onto(device, packed.ids))[None], torch.zeros((), device=device)
     for index, (layer, (page_keys, page_values)) in enumerate(zip(language.layers, keys)):
         q, k, v = (states[0].transpose(0, 1) for states in _attention(model, layer, x, cos, sin))
@@ -224,8 +224,8 @@ def reply(model: Qwen2VLForConditionalGeneration, keys: Keys, start: int, packed
             ahead = torch.ones(spread.shape[1], spread.shape[1], dtype=torch.bool, device=device).triu(1)
             own.append(Part.of((rows @ row_keys.transpose(2, 3)).masked_fill(ahead, -1e9), row_values, spread))
         seen, total = joined(of_page, Part(*map(torch.cat, zip(*own))))
-        if pointed and index in POINTING:
-            away = away + _pointing(scores, total, pointed) / len(POINTING)
+        if pointed and index in pointing:
+            away = away + _pointing(scores, total, pointed) / len(pointing)
         x = _rest(layer, x, seen.transpose(0, 1)[None])
     return norm(language.norm, x[0]), away
 
@@ -252,9 +252,6 @@ def joined(one: Part, other: Part) -> tuple[Tensor, Tensor]:
     scales = [(part.top - top).float().exp() for part in (one, other)]
     total = one.total * scales[0] + other.total * scales[1]
     return (one.sum * scales[0] + other.sum * scales[1]) / total, top + total.log()
-
-
-POINTING = (2, 3)  # layers
 
 
 @dataclass(frozen=True)

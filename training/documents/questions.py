@@ -12,6 +12,7 @@ from .phrasings import ABSENT, BLANK, ILLEGIBLE, NOUNS, Wordings
 from .values import Values
 
 LONGEST_ANSWER = 96
+MEANINGLESS = 0.15  # share of varied wordings with a word that means nothing
 KEYS: dict[str, tuple[str, ...]] = {
     "receipt": ("total", "subtotal", "tax", "discount", "tip", "cash", "change", "date", "time", "number", "cashier",
                 "table",
@@ -50,8 +51,9 @@ class Asking:
 
     def __init__(self, rng: random.Random, page: Page, held_out_phrasings: bool = False, state: str = "legible",
                  held_out_values: bool = False, varied: bool = False, absent: float = 1.0) -> None:
-        """`absent`: how many times as often as usual something is asked about that is not on the page."""
-        self.rng, self.page, self.state, self.absent = rng, page, state, absent
+        """`varied`: in many more wordings, some of them with a word that means nothing; `absent`: how many times as often
+        as usual something is asked about that is not on the page."""
+        self.rng, self.page, self.state, self.varied, self.absent = rng, page, state, varied, absent
         self.words: Wordings = phrasings.side(held_out_phrasings, varied)
         self.values = Values(rng, held_out_values)
         self.keys = KEYS.get(page.content.kind, ())
@@ -126,7 +128,16 @@ class Asking:
         return ways
 
     def _worded(self, wordings: tuple[str, ...], *parts: str) -> str:
-        text = self.rng.choice(wordings).format(*parts)
+        words = self.rng.choice(wordings).split(" ")
+        if self.varied and self.rng.random() < MEANINGLESS:
+            # So that a word that was never seen is no reason to refuse an answer. Not beside what is asked about, which
+            # it would seem to be a part of.
+            apart = [i for i in range(len(words)) if "{" not in words[i] and (not i or "{" not in words[i - 1])]
+            if apart:
+                at = self.rng.choice(apart)
+                words[0] = words[0] if at or words[0].startswith("I") else words[0].lower()
+                words.insert(at, self.values.invented().lower())
+        text = " ".join(words).format(*parts)
         return text[0].upper() + text[1:]
 
     def _noun(self, key: str) -> str:
@@ -142,7 +153,7 @@ class Asking:
 
     def _asked(self, key: str) -> Turn:
         special = self.words.fields.get(key, ())
-        question = self.rng.choice(special) if special and self.rng.random() < 0.4 else self._worded(
+        question = self._worded(special) if special and self.rng.random() < 0.4 else self._worded(
             self.words.field, self._noun(key))
         if key in self.fields:
             return Turn("field", question, self.fields[key].value, key)

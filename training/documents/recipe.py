@@ -45,7 +45,8 @@ class Stage:
     lookups: float = 0.0  # share of turns that only read on after a quoted piece, at first; half as many at the end
     characters: float = 0.0  # weight of the character heads beside answers
     oracle: float = 0.0  # weight of the distance to the oracle's cells beside answers, falling to nothing
-    pointing: float = 0.0  # weight of heads that look where the next character is printed; takes 4 heads and layers
+    pointing: float = 0.0  # weight of heads that look where the next character is printed, the first four of some layers
+    pointing_layers: tuple[int, ...] = (2, 3)
     # Shares of answer tokens at which pages grow: two of them from strips to half pages to whole ones, one of them from
     # half pages to whole ones. Only receipts, tickets and forms fit on strips.
     levels: tuple[float, ...] = ()

@@ -208,6 +208,20 @@ def test_answers_are_what_the_page_states(kind: str, sides: Sides) -> None:
                     assert turn.answer
 
 
+def test_a_word_that_means_nothing_stands_apart_from_what_is_asked_about() -> None:
+    def asked(varied: bool) -> list[questions.Turn]:
+        return [turn for page in pages("receipt", 6) for turn in Asking(random.Random(2), page, varied=varied).turns(60)]
+
+    known = {w.lower() for w in " ".join(phrasings.words(phrasings.VARIED)).split()}
+    for turn in asked(True):
+        if turn.type in ("price", "item", "beside"):
+            before = turn.question.lower().split(turn.about.lower())[0].strip('" ').split(" ")
+            assert before == [""] or before[-1] in known, turn
+    unknown = {varied: [t for t in asked(varied) if t.type == "count" and set(t.question.lower().split()) - known]
+               for varied in (False, True)}
+    assert unknown[True] and not unknown[False]
+
+
 def test_the_sum_is_of_what_is_printed() -> None:
     for page in pages("receipt", 12):
         sums = {f.key: f.value for b in page.content.blocks if isinstance(b, content.Fields) for f in b.fields
