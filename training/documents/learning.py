@@ -3,6 +3,7 @@
 import math
 import os
 import random
+import re
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
@@ -234,10 +235,26 @@ class Learner:
                 part.load_state_dict({key: families.fitted(key, tensor, own[key]) for key,
                                       tensor in state["parts"][name].items()})
 
+    @torch.no_grad()
     def start_from_exported(self, folder: Path) -> None:
-        """Takes the model from a checkpoint in the Hub's layout; the helpers of training begin anew."""
-        model = self.family.model
-        model.load_state_dict(type(model).from_pretrained(folder, dtype=torch.float32).state_dict())
+        """Takes the model from a checkpoint in the Hub's layout; the helpers of training begin anew. Layers that it lacks,
+        the stage's `added_layers`, begin as ones that change nothing."""
+        model, added = self.family.model, self.stage.added_layers
+        known = type(model).from_pretrained(folder, dtype=torch.float32).state_dict()
+        layer = re.compile(r"(.*language_model\.layers\.)(\d+)(\..*)")
+        has = 1 + max(int(found[2]) for name in known if (found := layer.fullmatch(name)))
+        kept = [i for i in range(self.recipe.model.layers) if i not in added]
+        if has != len(kept):
+            raise ValueError(f"{folder} has {has} layers of language; expected {len(kept)}, the recipe's "
+                             f"{self.recipe.model.layers} without the added {list(added)}")
+        state = model.state_dict()
+        for name, tensor in state.items():
+            found = layer.fullmatch(name)
+            if found and int(found[2]) in added:
+                if name.endswith(("o_proj.weight", "down_proj.weight")):
+                    tensor.zero_()
+            else:
+                tensor.copy_(known[f"{found[1]}{kept.index(int(found[2]))}{found[3]}" if found else name])
 
 
 def draw_held_out(stage: Stage, index: int, prompts: Prompts, sides: Sides) -> Characters | Asked:

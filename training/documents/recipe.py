@@ -47,6 +47,7 @@ class Stage:
     oracle: float = 0.0  # weight of the distance to the oracle's cells beside answers, falling to nothing
     pointing: float = 0.0  # weight of heads that look where the next character is printed, the first four of some layers
     pointing_layers: tuple[int, ...] = (2, 3)
+    added_layers: tuple[int, ...] = ()  # of the language model, that an exported checkpoint to start from lacks
     # Shares of answer tokens at which pages grow: two of them from strips to half pages to whole ones, one of them from
     # half pages to whole ones. Only receipts, tickets and forms fit on strips.
     levels: tuple[float, ...] = ()

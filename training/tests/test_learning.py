@@ -20,7 +20,7 @@ from transformers import (
     Qwen2VLForConditionalGeneration,
 )
 
-from documents import batches, families, learning
+from documents import Sides, batches, families, learning
 from documents import recipe as recipes
 from documents import source as source_of_batches
 from documents.batches import IGNORED
@@ -318,6 +318,22 @@ def test_a_stage_decides_how_often_something_absent_is_asked_about() -> None:
         return types.count("absent") / len(types)
 
     assert share(4.0) > 2 * share(1.0) > 0
+
+
+def test_added_layers_change_nothing_at_first(words, tmp_path) -> None:
+    one = small("language", pointing=0.0)
+    one.family.export(tmp_path, torch.float32)
+    stage = replace(one.stage, added_layers=(1, 2))
+    size = replace(one.recipe.model, layers=one.recipe.model.layers + 2)
+    other = Learner(replace(one.recipe, model=size, stages=(stage,)), stage, tokenizer("qwen2-vl"), torch.device("cpu"))
+    other.start_from_exported(tmp_path)
+    other.family.oracle.load_state_dict(one.family.oracle.state_dict())
+    batch = learning.draw_held_out(one.stage, 0, one.prompts, Sides(values=True))
+    assert other.validate([batch])["answer"] == pytest.approx(one.validate([batch])["answer"], rel=1e-5)
+    other.advance(batch)
+    assert other.family.model.model.language_model.layers[1].mlp.down_proj.weight.any()
+    with pytest.raises(ValueError, match="has 2 layers of language; expected 1"):
+        small("language", added_layers=(1,)).start_from_exported(tmp_path)
 
 
 def test_the_ridge_solution_comes_closer_to_the_oracle(words) -> None:
