@@ -237,7 +237,7 @@ class Llava(_Hub):
     """
 
     MEAN, DEVIATION = tuple(map(float, MEAN)), tuple(map(float, DEVIATION))
-    TEMPLATE = ("{% for message in messages %}{{ message.role.upper() + ': ' }}{% for part in message.content %}"
+    TEMPLATE = ("<s>{% for message in messages %}{{ message.role.upper() + ': ' }}{% for part in message.content %}"
                 "{% if part.type == 'image' %}{{ '<image>\n' }}{% else %}{{ part.text }}{% endif %}{% endfor %}"
                 "{{ ' ' if message.role == 'user' else '</s>' }}{% endfor %}"
                 "{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}")

@@ -285,6 +285,14 @@ def test_training_sees_the_prompts_that_serving_renders(words) -> None:
         assert ids == words.encode(prompt(words, question))
 
 
+def test_llava_is_trained_on_the_prompts_that_its_template_renders() -> None:
+    learner = small(RECIPES["llava"].stages[-1].name, RECIPES["llava"])
+    prompts, words, question = learner.prompts, learner.family.tokenizer, "What is the total?"
+    message = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": question}]}
+    rendered = words.apply_chat_template([message], tokenize=False, add_generation_prompt=True)
+    assert words.encode(rendered) == [*prompts.before, learner.family.image, *prompts.after, *prompts.question(question)]
+
+
 def test_targets_are_answers_behind_their_questions(words) -> None:
     prompts = small("joint").prompts
     batch = batches.draw_asked(random.Random(2), KINDS, (7, 9), 3, 4, prompts, pictures=False)
