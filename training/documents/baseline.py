@@ -52,9 +52,7 @@ def answer(item: Item, lines: list[str]) -> str:
         case "all":
             return "\n".join(lines) or BLANK
         case "after":
-            text = " ".join(lines)
-            at = text.find(about)
-            return text[at + len(about):].strip()[:len(item.answer)] if at >= 0 else ABSENT
+            return next((line.partition(about)[2].strip() for line in lines if about in line), ABSENT)
         case "count":
             return str(len(lines) if about == "lines" else sum(bool(_AMOUNT.search(line)) for line in lines))
         case "yes or no":

@@ -6,7 +6,9 @@ drawn ahead by worker processes.
 
 import json
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from transformers import PreTrainedTokenizerBase
@@ -19,6 +21,7 @@ from reader.pictures import CELL, PATCH
 from . import TRAINING, Sides, drawing, generator
 from .drawing import Picture
 from .layout import Page
+from .model import Packed, pack
 from .phrasings import ABSENT
 from .questions import LONGEST_ANSWER, Asking, Turn
 
@@ -150,6 +153,11 @@ class Asked:
     types: tuple[str, ...]
     level: int = 0
 
+    @cached_property
+    def packed(self) -> Packed:
+        """All turns without padding. Where a worker process has asked for it, it travels with the batch."""
+        return pack(self.turns, self.targets, self.pointers)
+
 
 _ALIKE = ("0OoQD", "1lIi|!", "5S$s", "8B3&", "2Zz", "6Gb", ".,:;'", "cCeo", "uvn", "mnrh", "wW", "kKxX", "4A", "7T/",
           "-_~", "9gq", "fty")
@@ -176,15 +184,15 @@ def misread(rng: random.Random, text: str, centres: np.ndarray) -> tuple[str, np
 
 def draw_asked(rng: random.Random, kinds: dict[str, float], grid: tuple[int, int], count: int, each: int,
                prompts: Prompts, sides: Sides = TRAINING, *, pictures: bool, noise: bool = True, lookups: float = 0.0,
-               long_answers: bool = False, absent: float = 1.0, **options) -> Asked:
+               long_answers: bool = False, often: Mapping[str, float] | None = None, **options) -> Asked:
     """`count` pages with `each` turns about every one; `noise`: the oracle misreads as vision does; `long_answers`:
-    whether answers may have more than 32 characters; `absent`: see `Asking`."""
+    whether answers may have more than 32 characters; `often`: see `Asking`."""
     longest = LONGEST_ANSWER if long_answers else 32
     images, true, told, turns, printed = [], [], [], [], []
     for _ in range(count):
         page = generator.draw_page(rng, draw_kind(rng, kinds), *generator.draw_canvas(rng, grid), sides, **options)
         state = generator.draw_state(rng)
-        asking = Asking(rng, page, sides.phrasings, state, sides.values, sides.varied, absent)
+        asking = Asking(rng, page, sides.phrasings, state, sides.values, sides.varied, often)
         asked = asking.turns(each, lookups, longest)
         turns += asked
         places = [traced(page, turn.answer) if state == "legible" else {} for turn in asked]

@@ -31,7 +31,7 @@ from reader.tokenizer import IMAGE_PAD, SPECIAL_TOKENS, TURN_END, prompt
 
 from . import tokenizer as tokenizers
 from .batches import Asked, Characters, Prompts
-from .model import Oracle, Spelling, first_position, onto, pack, patches, remember, reply
+from .model import Oracle, Spelling, first_position, onto, patches, remember, reply
 from .recipe import Recipe, Stage
 
 NOISE = 0.15  # at most, of the spread of the oracle's cells
@@ -103,7 +103,7 @@ class Qwen2VL(nn.Module):
                 reported["oracle"] = apart.detach()
                 loss = loss + weight * apart
         before, after = (self.tensor(np.array(ids)) for ids in (self.prompts.before, self.prompts.after))
-        packed = pack(batch.turns, batch.targets, batch.pointers)
+        packed = batch.packed
         keys = remember(self.model, cells, batch.grid, before, after)
         states, away = reply(self.model, keys, first_position(batch.grid, len(before), len(after)), packed,
                              len(before), stage.pointing_layers if stage.pointing else ())

@@ -289,6 +289,6 @@ def draw(seed: int, stage: Stage, step: int, prompts: Prompts, level: int,
     long_answers = random.Random(f"{seed}/{stage.name}/{step}/long").random() < stage.long_answers
     return replace(batches.draw_asked(rng, stage.kinds, grid, count, turns, prompts, sides,
                                       pictures=stage.task == "answers", noise=training, lookups=lookups,
-                                      long_answers=long_answers, absent=stage.absent if training else 1.0,
+                                      long_answers=long_answers, often=stage.often if training else None,
                                       **options),
                    level=level)

@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from . import phrasings
@@ -50,10 +50,10 @@ class Asking:
     """Draws questions about one page. `state`: "legible", "blank" or "illegible"."""
 
     def __init__(self, rng: random.Random, page: Page, held_out_phrasings: bool = False, state: str = "legible",
-                 held_out_values: bool = False, varied: bool = False, absent: float = 1.0) -> None:
-        """`varied`: in many more wordings, some of them with a word that means nothing; `absent`: how many times as often
-        as usual something is asked about that is not on the page."""
-        self.rng, self.page, self.state, self.varied, self.absent = rng, page, state, varied, absent
+                 held_out_values: bool = False, varied: bool = False, often: Mapping[str, float] | None = None) -> None:
+        """`varied`: in many more wordings, some of them with a word that means nothing; `often`: how many times as often
+        as usual a type of question is asked."""
+        self.rng, self.page, self.state, self.varied, self.often = rng, page, state, varied, often or {}
         self.words: Wordings = phrasings.side(held_out_phrasings, varied)
         self.values = Values(rng, held_out_values)
         self.keys = KEYS.get(page.content.kind, ())
@@ -80,7 +80,7 @@ class Asking:
 
     def turns(self, count: int, lookups: float = 0.0, longest: int = LONGEST_ANSWER) -> list[Turn]:
         """Questions of all types that the page allows; a share of `lookups` only reads on after a quoted piece."""
-        return [self.lookup() if self.rng.random() < lookups else self.turn(longest) for _ in range(count)]
+        return [self.lookup(longest) if self.rng.random() < lookups else self.turn(longest) for _ in range(count)]
 
     def turn(self, longest: int = LONGEST_ANSWER) -> Turn:
         """A question whose answer has at most `longest` characters."""
@@ -90,12 +90,12 @@ class Asking:
             if made is not None and len(made.answer) <= longest:
                 return self._as_seen(made)
 
-    def lookup(self) -> Turn:
+    def lookup(self, longest: int = LONGEST_ANSWER) -> Turn:
         for _ in range(8):
             made = self._after()
-            if made is not None:
+            if made is not None and len(made.answer) <= longest:
                 return self._as_seen(made)
-        return self.turn()
+        return self.turn(longest)
 
     def _as_seen(self, turn: Turn) -> Turn:
         """What is right when the page is blank or cannot be read."""
@@ -106,26 +106,24 @@ class Asking:
         return Turn("blank", turn.question, BLANK if turn.type in ("all", "line", "top") else ABSENT)
 
     def _weights(self) -> dict[Callable[[], Turn | None], float]:
-        ways: dict[Callable[[], Turn | None], float] = {
-            self._field: 26, self._absent: 6, self._beside: 5, self._line: 12, self._edge_line: 2, self._word: 5,
-            self._all: 2,
-            self._count_lines: 1, self._is_there: 3, self._is_it: 4, self._json: 6, self._after: 4}
+        ways: dict[Callable[[], Turn | None], tuple[str, float]] = {
+            self._field: ("field", 26), self._absent: ("absent", 6), self._beside: ("beside", 5), self._line: ("line", 12),
+            self._edge_line: ("top", 2), self._word: ("word", 5), self._all: ("all", 2), self._count_lines: ("count", 1),
+            self._is_there: ("yes or no", 3), self._is_it: ("yes or no", 4), self._json: ("json", 6),
+            self._after: ("after", 4)}
         if self.priced:
-            ways |= {self._price: 16, self._item: 14, self._no_item: 4, self._count_items: 2, self._extreme: 4,
-                     self._sum: 1}
+            ways |= {self._price: ("price", 16), self._item: ("item", 14), self._no_item: ("absent", 4),
+                     self._count_items: ("count", 2), self._extreme: ("extreme", 4), self._sum: ("sum", 1)}
             if "quantity" in self.table.columns:
-                ways[self._quantity] = 6
+                ways[self._quantity] = ("quantity", 6)
         elif self.chart is not None:
-            ways |= {self._charted: 30, self._chart_extreme: 8}
+            ways |= {self._charted: ("chart", 30), self._chart_extreme: ("extreme", 8)}
         elif self.table is not None:
-            ways |= {self._cell: 30, self._count_items: 2}
-        for way in (self._absent, self._no_item):
-            if way in ways:
-                ways[way] *= self.absent
+            ways |= {self._cell: ("cell", 30), self._count_items: ("count", 2)}
         if not self.keys:
             for way in (self._field, self._absent, self._is_there, self._is_it, self._json):
                 ways.pop(way)
-        return ways
+        return {way: weight * self.often.get(type_, 1.0) for way, (type_, weight) in ways.items()}
 
     def _worded(self, wordings: tuple[str, ...], *parts: str) -> str:
         words = self.rng.choice(wordings).split(" ")
@@ -135,7 +133,7 @@ class Asking:
             apart = [i for i in range(len(words)) if "{" not in words[i] and (not i or "{" not in words[i - 1])]
             if apart:
                 at = self.rng.choice(apart)
-                words[0] = words[0] if at or words[0].startswith("I") else words[0].lower()
+                words[0] = words[0] if at or words[0] == "I" else words[0].lower()
                 words.insert(at, self.values.invented().lower())
         text = " ".join(words).format(*parts)
         return text[0].upper() + text[1:]
@@ -196,17 +194,19 @@ class Asking:
         return Turn("word", self._worded(self.words.last_word, str(number)), parts[-1], f"last {number}")
 
     def _after(self) -> Turn | None:
-        """What follows a quoted piece in reading order: a look-up by content that every page allows."""
-        text = " ".join(self.page.lines)
+        """The rest of a line behind a quoted piece: a look-up by content that every page allows."""
+        lines = self.page.lines
         length = self.rng.randint(3, 7)
-        if len(text) < length + 3:
+        long_enough = [line for line in lines if len(line) >= length + 3]
+        if not long_enough:
             return None
-        start = self.rng.randrange(len(text) - length - 1)
-        piece = text[start:start + length]
-        if text.count(piece) > 1 or piece != piece.strip() or '"' in piece:
+        line = self.rng.choice(long_enough)
+        start = self.rng.randrange(len(line) - length - 1)
+        piece, rest = line[start:start + length], line[start + length:].strip()
+        text = " ".join(lines)
+        if text.find(piece) != text.rfind(piece) or piece != piece.strip() or '"' in piece:
             return None
-        rest = text[start + length:].lstrip()[:self.rng.choice((4, 8, 12))].rstrip()
-        return Turn("after", self._worded(self.words.after, piece), rest, piece) if rest else None
+        return Turn("after", self._worded(self.words.after, piece), rest, piece)
 
     def _all(self) -> Turn | None:
         text = "\n".join(self.page.lines)

@@ -40,7 +40,7 @@ class Stage:
     early_pages: int = 8  # of a batch, at most, and turns about each, before pages are whole: small ones are quick to
     early_turns: int = 4  # see, but not to draw
     long_answers: float = 0.15  # share of batches whose answers may have more than 32 characters
-    absent: float = 1.0  # how many times as often as in measuring something is asked about that is not on the page
+    often: dict[str, float] = field(default_factory=dict)  # how many times as often as in measuring a type is asked
     varied: bool = False  # questions in many more wordings, whose words are spelled
     lookups: float = 0.0  # share of turns that only read on after a quoted piece, at first; half as many at the end
     characters: float = 0.0  # weight of the character heads beside answers

@@ -134,6 +134,8 @@ def _draw_held_out(job: tuple[Sides, int]) -> str:
 # Batches go through files in memory: read in one piece they hold up the learning process far less than a pool's pipe,
 # which takes its lock back for every 64 KiB.
 def _handed(batch: Batch) -> str:
+    if isinstance(batch, Asked):
+        _ = batch.packed  # so that the learning process need not
     with tempfile.NamedTemporaryFile(dir=_folder, delete=False) as file:
         pickle.dump(batch, file, protocol=5)
     return file.name

@@ -189,9 +189,11 @@ def test_answers_are_what_the_page_states(kind: str, sides: Sides) -> None:
         for turn in asking.turns(25):
             assert len(turn.answer) <= questions.LONGEST_ANSWER
             match turn.type:
-                case ("field" | "beside" | "price" | "item" | "quantity" | "cell" | "line" | "top" | "word" | "after"
-                      | "chart"):
+                case ("field" | "beside" | "price" | "item" | "quantity" | "cell" | "line" | "top" | "word" | "chart"):
                     assert turn.answer in text, (turn, page.lines)
+                case "after":
+                    line, = (line for line in page.lines if turn.about in line)
+                    assert line.partition(turn.about)[2].strip() == turn.answer != ""
                 case "absent":
                     assert turn.answer == phrasings.ABSENT
                 case "yes or no":
