@@ -12,6 +12,8 @@ from .phrasings import ABSENT, BLANK, ILLEGIBLE, NOUNS, Wordings
 from .values import Values
 
 LONGEST_ANSWER = 96
+TYPES = ("field", "absent", "beside", "yes or no", "price", "item", "quantity", "extreme", "count", "sum", "cell", "chart", "line",
+         "top", "word", "after", "all", "json")
 MEANINGLESS = 0.15  # share of varied wordings with a word that means nothing
 KEYS: dict[str, tuple[str, ...]] = {
     "receipt": ("total", "subtotal", "tax", "discount", "tip", "cash", "change", "date", "time", "number", "cashier",

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from reader.model import Size
 
+from .questions import TYPES
+
 TASKS = ("characters", "oracle", "answers")
 PARTS = ("vision", "projector", "language")
 
@@ -61,6 +63,8 @@ class Stage:
             raise ValueError(f"stage {self.name}: task {self.task!r}; expected one of {TASKS}")
         if unknown := set(self.learns) - set(PARTS):
             raise ValueError(f"stage {self.name} learns {sorted(unknown)}; expected some of {PARTS}")
+        if unknown := set(self.often) - set(TYPES):
+            raise ValueError(f"stage {self.name}: often has {sorted(unknown)}; expected some of {TYPES}")
 
 
 @dataclass(frozen=True)

@@ -187,7 +187,7 @@ def test_answers_are_what_the_page_states(kind: str, sides: Sides) -> None:
         asking = Asking(random.Random(2), page, sides.phrasings, held_out_values=sides.values)
         text = " ".join(page.lines)
         for turn in asking.turns(25):
-            assert len(turn.answer) <= questions.LONGEST_ANSWER
+            assert len(turn.answer) <= questions.LONGEST_ANSWER and turn.type in questions.TYPES
             match turn.type:
                 case ("field" | "beside" | "price" | "item" | "quantity" | "cell" | "line" | "top" | "word" | "chart"):
                     assert turn.answer in text, (turn, page.lines)

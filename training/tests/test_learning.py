@@ -39,7 +39,8 @@ RECIPE = RECIPES["documents"]
 SMALL = models.Size(vision_width=64, vision_layers=2, vision_heads=2, width=96, layers=2, heads=3, kv_heads=3, mlp=128,
                     rope_theta=10.0, mrope_section=(2, 7, 7), vocabulary=RECIPE.model.vocabulary)
 KINDS = {"ticket": 1.0}
-STAGES = [(name, stage.name) for name, recipe in RECIPES.items() for stage in recipe.stages if name not in ("documents-30m", "documents-33m")]
+LARGE = ("documents-30m", "documents-33m")  # `documents` at another size
+STAGES = [(name, stage.name) for name, recipe in RECIPES.items() for stage in recipe.stages if name not in LARGE]
 
 
 @cache
@@ -326,6 +327,8 @@ def test_a_stage_decides_how_often_a_type_is_asked() -> None:
         return types.count("absent") / len(types)
 
     assert share(4.0) > 2 * share(1.0) > 0
+    with pytest.raises(ValueError, match="often has .'prices'.; expected some of"):
+        small("language", often={"prices": 2.0})
 
 
 def test_added_layers_change_nothing_at_first(words, tmp_path) -> None:
