@@ -1,5 +1,11 @@
 package org.vlmserve.onnx;
 
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.EnumSet;
+import java.util.Set;
+import java.util.stream.Collectors;
+
 /**
  * The names and shapes on which the graphs of a bundle and the stages agree. Dimensions: N patches of a picture, E the
  * encoder's width, G encoder rows that make one embedding (4), H the language model's width, B rows of a batch, S new
@@ -29,7 +35,8 @@ package org.vlmserve.onnx;
  *       each other and what is in the cache: S > 1 is a prompt's whole prefix in an empty slot, S = 1 a step of the answer.
  * </ul>
  *
- * <p>Every graph's weights lie beside it in {@link #WEIGHTS}.
+ * <p>Every graph's weights lie beside it in {@link #WEIGHTS}, and its metadata names the {@link Product} of each linear layer that is
+ * not computed in float.
  */
 public final class GraphContract {
 
@@ -50,6 +57,24 @@ public final class GraphContract {
     public static final String SPAN = "span";
     public static final String ROWS = "rows";
     public static final String LOGITS = "logits";
+
+    /** How a linear layer with weights of few bits is computed. */
+    public enum Product {
+        /** Signed bytes with a scale an output channel, times activations quantised a row at a time. */
+        ROWWISE_INT8,
+        /** 8 bits in blocks with a scale each. */
+        BLOCK_INT8,
+        /** 4 bits in blocks with a scale each. */
+        BLOCK_INT4;
+
+        /** Those that a graph's metadata names. @param model its bytes */
+        static Set<Product> in(byte[] model) {
+            String text = new String(model, StandardCharsets.ISO_8859_1);
+            return Arrays.stream(values())
+                    .filter(product -> text.contains(product.name()))
+                    .collect(Collectors.toCollection(() -> EnumSet.noneOf(Product.class)));
+        }
+    }
 
     private GraphContract() {}
 

@@ -10,7 +10,6 @@ import java.nio.file.StandardCopyOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
-import java.util.List;
 import java.util.stream.Stream;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
@@ -36,12 +35,13 @@ final class PrepackedWeights {
      * The arranged graph for {@code graph}, made now if there is none.
      *
      * @param model the bytes of {@code graph}
+     * @param arrangement what the result depends on beside graph, weights and version: the processor, and options that change weights
      * @throws VlmException {@code DISK_FULL} if the cache cannot be written
      */
-    static Path prepare(Path graph, byte[] model, Path cacheDirectory, Configuration configuration)
+    static Path prepare(Path graph, byte[] model, Path cacheDirectory, String arrangement, Configuration configuration)
             throws OrtException {
         try {
-            Path entry = cacheDirectory.resolve(key(graph, model));
+            Path entry = cacheDirectory.resolve(key(graph, model, arrangement));
             if (Files.exists(entry.resolve(GRAPH))) {
                 return entry.resolve(GRAPH);
             }
@@ -59,9 +59,7 @@ final class PrepackedWeights {
                             .createSession(graph.toString(), options)
                             .close();
                 }
-                if (!Files.exists(entry)) {
-                    Files.move(partial, entry, StandardCopyOption.ATOMIC_MOVE);
-                }
+                publish(partial, entry);
             } finally {
                 delete(partial);
             }
@@ -75,7 +73,18 @@ final class PrepackedWeights {
         }
     }
 
-    private static String key(Path graph, byte[] model) throws IOException {
+    /** Of several processes that make an entry, the first to rename its own wins, and the others use that one. */
+    private static void publish(Path partial, Path entry) throws IOException {
+        try {
+            Files.move(partial, entry, StandardCopyOption.ATOMIC_MOVE);
+        } catch (IOException e) {
+            if (!Files.exists(entry.resolve(GRAPH))) {
+                throw e;
+            }
+        }
+    }
+
+    private static String key(Path graph, byte[] model, String arrangement) throws IOException {
         MessageDigest digest;
         try {
             digest = MessageDigest.getInstance("SHA-256");
@@ -88,26 +97,8 @@ final class PrepackedWeights {
             digest.update(text(Files.size(weights) + " "
                     + Files.getLastModifiedTime(weights).toMillis()));
         }
-        digest.update(text(Sessions.environment().getVersion() + " " + processor()));
+        digest.update(text(Sessions.environment().getVersion() + " " + arrangement));
         return HexFormat.of().formatHex(digest.digest(), 0, 16);
-    }
-
-    /** What tells types of processor apart: on Linux its name and its instructions. */
-    private static String processor() throws IOException {
-        String arch = System.getProperty("os.name") + " " + System.getProperty("os.arch");
-        Path cpuinfo = Path.of("/proc/cpuinfo");
-        if (!Files.exists(cpuinfo)) {
-            return arch;
-        }
-        try (Stream<String> lines = Files.lines(cpuinfo)) {
-            List<String> telling = lines.filter(line -> line.startsWith("model name")
-                            || line.startsWith("flags")
-                            || line.startsWith("Features")
-                            || line.startsWith("CPU part"))
-                    .distinct()
-                    .toList();
-            return arch + telling;
-        }
     }
 
     private static byte[] text(String value) {

@@ -4,7 +4,6 @@ import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtSession;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
@@ -45,8 +44,8 @@ final class Sessions {
     }
 
     /**
-     * @throws VlmException {@code BUNDLE_CORRUPT} for a graph or weights that cannot be read, {@code STAGE_UNAVAILABLE} when
-     *     the process is ending
+     * @throws VlmException {@code BUNDLE_CORRUPT} for a graph or weights that cannot be read, {@code PROCESSOR_UNSUPPORTED} for a
+     *     graph that this processor computes wrongly, {@code STAGE_UNAVAILABLE} when the process is ending
      */
     static OrtSession build(Path graph, EngineOptions options) {
         byte[] model;
@@ -58,16 +57,21 @@ final class Sessions {
                     "cannot read " + graph + " (" + e.getMessage() + "), expected a graph; import the checkpoint again",
                     e);
         }
-        boolean rowwise = contains(model, RowwiseInt8Check.OPERATOR);
+        // Before the exclusive part: a check takes a child process, for which the end of this one need not wait.
+        boolean unsigned = Kernels.unsignedWeights(graph, GraphContract.Product.in(model), options);
         return exclusive(() -> {
             try {
-                Path cacheDirectory = options.cacheDirectory();
+                Path cacheDirectory = options.prepack() ? options.cacheDirectory() : null;
                 Path ready = cacheDirectory == null
                         ? graph
                         : PrepackedWeights.prepare(
-                                graph, model, cacheDirectory, saving -> configure(saving, options, rowwise));
+                                graph,
+                                model,
+                                cacheDirectory,
+                                options.processorKey() + (unsigned ? " unsigned" : " signed"),
+                                saving -> configure(saving, options, unsigned));
                 try (OrtSession.SessionOptions session = new OrtSession.SessionOptions()) {
-                    configure(session, options, rowwise);
+                    configure(session, options, unsigned);
                     return ENVIRONMENT.createSession(ready.toString(), session);
                 }
             } catch (OrtException e) {
@@ -80,16 +84,14 @@ final class Sessions {
         });
     }
 
-    private static void configure(OrtSession.SessionOptions session, EngineOptions options, boolean rowwise)
+    private static void configure(OrtSession.SessionOptions session, EngineOptions options, boolean unsigned)
             throws OrtException {
         session.setOptimizationLevel(OrtSession.SessionOptions.OptLevel.ALL_OPT);
         if (options.threads() > 0) {
             session.setIntraOpNumThreads(options.threads());
         }
         session.addConfigEntry("session.intra_op.allow_spinning", options.spinning() ? "1" : "0");
-        if (rowwise) {
-            RowwiseInt8Check.configure(session);
-        }
+        Kernels.configure(session, unsigned);
     }
 
     /** Runs {@code build} unless the process is ending; the end of the process waits for it. */
@@ -112,9 +114,5 @@ final class Sessions {
     private static void awaitBuilds() {
         ending = true;
         BUILDING.writeLock().lock();
-    }
-
-    private static boolean contains(byte[] model, String operator) {
-        return new String(model, StandardCharsets.ISO_8859_1).contains(operator);
     }
 }

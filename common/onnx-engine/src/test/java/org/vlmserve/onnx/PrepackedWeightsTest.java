@@ -59,7 +59,8 @@ class PrepackedWeightsTest {
 
     private static float[] logits(Path graph, @Nullable Path cache) {
         DecoderShape shape = TestGraphs.DECODER;
-        try (CausalDecoder decoder = CausalDecoder.load(graph, shape, 1, 8, new EngineOptions(1, false, cache))) {
+        try (CausalDecoder decoder = CausalDecoder.load(
+                graph, shape, 1, 8, EngineOptions.ofThreads(1).withCacheDirectory(cache))) {
             float[] embeds = TestGraphs.random(new SplittableRandom(1), 3 * shape.hidden());
             long[] positions = {0, 1, 2};
             return Objects.requireNonNull(

@@ -5,6 +5,7 @@ import ai.onnx.proto.OnnxMl.GraphProto;
 import ai.onnx.proto.OnnxMl.ModelProto;
 import ai.onnx.proto.OnnxMl.NodeProto;
 import ai.onnx.proto.OnnxMl.OperatorSetIdProto;
+import ai.onnx.proto.OnnxMl.StringStringEntryProto;
 import ai.onnx.proto.OnnxMl.TensorProto;
 import ai.onnx.proto.OnnxMl.TensorShapeProto;
 import ai.onnx.proto.OnnxMl.TypeProto;
@@ -17,9 +18,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.TreeMap;
 
-/** The tiny graphs of these tests. {@link #main} writes the one that is packaged with the engine. */
+/** The tiny graphs of these tests. {@link #main} writes those that are packaged with the engine. */
 final class TestGraphs {
 
     /** Sizes of {@link #decoder()}. */
@@ -33,44 +36,99 @@ final class TestGraphs {
     private static final int LONGEST = 64;
 
     private final GraphProto.Builder graph = GraphProto.newBuilder().setName("test");
+    private final Map<String, String> metadata = new TreeMap<>();
     private int opset = 21;
 
     private TestGraphs() {}
 
-    /** Writes {@code rowwise-int8-check.onnx} to the path given. */
+    /** Writes the packaged graphs of {@link Kernel} into the directory given. */
     public static void main(String[] args) throws IOException {
-        Files.write(Path.of(args[0]), rowwiseInt8Check());
+        for (Kernel kernel : Kernel.values()) {
+            Files.write(Path.of(args[0], kernel.graph()), kernelCheck(kernel));
+        }
     }
 
-    /** y [rows, COLUMNS] = the row-wise 8-bit product of x [rows, DEPTH], as the importer builds it. */
-    static byte[] rowwiseInt8Check() {
+    /** What is packaged for {@code kernel}. */
+    static byte[] kernelCheck(Kernel kernel) {
+        return switch (kernel) {
+            case ROWWISE_SIGNED, ROWWISE_UNSIGNED -> rowwiseInt8(true);
+            case BLOCK_INT8 -> blocks(8);
+            case BLOCK_INT4 -> blocks(4);
+        };
+    }
+
+    /**
+     * y [rows, COLUMNS] = the row-wise 8-bit product of x [rows, DEPTH], as the importer builds it.
+     *
+     * @param zeroPoint whether the product has the zero point of weights that ONNX Runtime's rewriting of them needs
+     */
+    static byte[] rowwiseInt8(boolean zeroPoint) {
         TestGraphs g = new TestGraphs();
-        int depth = RowwiseInt8Check.DEPTH;
-        int columns = RowwiseInt8Check.COLUMNS;
+        int depth = Kernel.DEPTH;
+        int columns = Kernel.COLUMNS;
         byte[] weights = new byte[depth * columns];
         for (int k = 0; k < depth; k++) {
             for (int n = 0; n < columns; n++) {
-                weights[k * columns + n] = RowwiseInt8Check.weight(k, n);
+                weights[k * columns + n] = (byte) Kernel.weight(8, k, n);
             }
         }
-        float[] scales = new float[columns];
-        Arrays.fill(scales, RowwiseInt8Check.SCALE);
         g.input("x", FLOAT, "rows", depth);
         g.constant("w", INT8, weights, depth, columns);
-        g.floats("s", scales, columns);
+        g.floats("s", scales(columns), columns);
         g.floats("one", new float[] {1});
         g.floats("step", new float[] {1f / 127});
         g.constant("zero", UINT8, new byte[] {(byte) 128});
+        g.constant("w_zero", INT8, new byte[1]);
         g.longs("last", -1);
         g.node("", "Abs", List.of("x"), List.of("abs"));
         g.node("", "ReduceMax", List.of("abs", "last"), List.of("m"), integer("keepdims", 1));
         g.node("", "Div", List.of("x", "m"), List.of("unit"));
         g.node("", "QuantizeLinear", List.of("unit", "step", "zero"), List.of("q"));
-        g.node("com.microsoft", "MatMulIntegerToFloat", List.of("q", "w", "one", "s", "zero"), List.of("product"));
+        List<String> inputs = List.of("q", "w", "one", "s", "zero", "w_zero");
+        g.node("com.microsoft", "MatMulIntegerToFloat", zeroPoint ? inputs : inputs.subList(0, 5), List.of("product"));
         g.node("", "Mul", List.of("m", "step"), List.of("scale"));
         g.node("", "Mul", List.of("product", "scale"), List.of("y"));
         g.output("y", FLOAT, "rows", columns);
+        g.metadata("format.product", GraphContract.Product.ROWWISE_INT8.name());
         return g.bytes();
+    }
+
+    /** y [rows, COLUMNS] = the product of x [rows, DEPTH] with weights in blocks. */
+    private static byte[] blocks(int bits) {
+        TestGraphs g = new TestGraphs();
+        int blocks = Math.ceilDiv(Kernel.DEPTH, Kernel.BLOCK);
+        int rowBytes = blocks * Kernel.BLOCK * bits / 8;
+        byte[] weights = new byte[Kernel.COLUMNS * rowBytes];
+        for (int n = 0; n < Kernel.COLUMNS; n++) {
+            for (int k = 0; k < Kernel.DEPTH; k++) {
+                int value = Kernel.weight(bits, k, n) + (1 << (bits - 1));
+                weights[n * rowBytes + k * bits / 8] |= (byte) (bits == 8 ? value : value << 4 * (k % 2));
+            }
+        }
+        g.input("x", FLOAT, "rows", Kernel.DEPTH);
+        g.constant("w", UINT8, weights, Kernel.COLUMNS, blocks, Kernel.BLOCK * bits / 8);
+        g.floats("s", scales(Kernel.COLUMNS * blocks), Kernel.COLUMNS * blocks);
+        g.node(
+                "com.microsoft",
+                "MatMulNBits",
+                List.of("x", "w", "s"),
+                List.of("y"),
+                integer("K", Kernel.DEPTH),
+                integer("N", Kernel.COLUMNS),
+                integer("bits", bits),
+                integer("block_size", Kernel.BLOCK),
+                integer("accuracy_level", 4));
+        g.output("y", FLOAT, "rows", Kernel.COLUMNS);
+        g.metadata(
+                "format.product",
+                (bits == 8 ? GraphContract.Product.BLOCK_INT8 : GraphContract.Product.BLOCK_INT4).name());
+        return g.bytes();
+    }
+
+    private static float[] scales(int count) {
+        float[] scales = new float[count];
+        Arrays.fill(scales, Kernel.SCALE);
+        return scales;
     }
 
     /** y = x · 2 [N, 3], and n [1] the number of rows. */
@@ -275,6 +333,10 @@ final class TestGraphs {
         graph.addNode(node);
     }
 
+    private void metadata(String key, String value) {
+        metadata.put(key, value);
+    }
+
     private void input(String name, int type, Object... axes) {
         graph.addInput(info(name, type, axes));
     }
@@ -322,8 +384,10 @@ final class TestGraphs {
     }
 
     private byte[] bytes() {
-        return ModelProto.newBuilder()
-                .setIrVersion(10)
+        ModelProto.Builder model = ModelProto.newBuilder();
+        metadata.forEach((key, value) -> model.addMetadataProps(
+                StringStringEntryProto.newBuilder().setKey(key).setValue(value)));
+        return model.setIrVersion(10)
                 .addOpsetImport(OperatorSetIdProto.newBuilder().setDomain("").setVersion(opset))
                 .addOpsetImport(OperatorSetIdProto.newBuilder()
                         .setDomain("com.microsoft")

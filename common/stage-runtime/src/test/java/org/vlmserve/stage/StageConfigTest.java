@@ -10,6 +10,7 @@ import org.springframework.boot.context.properties.bind.Binder;
 import org.springframework.boot.context.properties.source.MapConfigurationPropertySource;
 import org.vlmserve.messaging.RoadConfig;
 import org.vlmserve.onnx.EngineOptions;
+import org.vlmserve.onnx.Int8Weights;
 import org.vlmserve.protocol.Stage;
 
 class StageConfigTest {
@@ -58,8 +59,19 @@ class StageConfigTest {
                 Map.of(
                         "vlm.engine.threads", "3",
                         "vlm.engine.spinning", "true",
-                        "vlm.engine.cache-directory", "/var/cache/vlm"));
-        assertThat(config.options()).isEqualTo(new EngineOptions(3, true, Path.of("/var/cache/vlm")));
+                        "vlm.engine.int8-weights", "unsigned",
+                        "vlm.engine.cache-directory", "/var/cache/vlm",
+                        "vlm.engine.prepack", "false",
+                        "vlm.engine.processor", "zen3",
+                        "vlm.engine.java", "/opt/jdk/bin/java"));
+        assertThat(config.options())
+                .isEqualTo(EngineOptions.ofThreads(3)
+                        .withSpinning(true)
+                        .withInt8Weights(Int8Weights.UNSIGNED)
+                        .withCacheDirectory(Path.of("/var/cache/vlm"))
+                        .withPrepack(false)
+                        .withProcessor("zen3")
+                        .withJava(Path.of("/opt/jdk/bin/java")));
     }
 
     @Test

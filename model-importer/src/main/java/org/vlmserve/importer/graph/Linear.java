@@ -100,7 +100,10 @@ public final class Linear {
                         w,
                         graph.scalar(1),
                         s,
-                        graph.unsignedByte(128))
+                        graph.unsignedByte(128),
+                        // ONNX Runtime's rewriting of signed weights to unsigned ones writes here, and needs one for
+                        // each node.
+                        graph.ownByte(name + ".zero_point", 0))
                 .output();
         return graph.node(name + "/rescale", "Mul", product, q.scale()).output();
     }

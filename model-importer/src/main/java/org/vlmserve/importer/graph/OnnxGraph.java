@@ -149,17 +149,25 @@ public final class OnnxGraph {
         return constant(ElementType.UINT8, new byte[] {(byte) value});
     }
 
+    /** The constant without dimensions under a name of its own, for a node that may share none with others. */
+    public Value ownByte(String name, int value) {
+        return initializer(name, ElementType.INT8, new byte[] {(byte) value});
+    }
+
     private Value constant(ElementType type, byte[] data, long... shape) {
-        return constants.computeIfAbsent(type + Arrays.toString(shape) + Arrays.toString(data), key -> {
-            String name = unique("constant_" + constants.size());
-            TensorProto.Builder tensor = TensorProto.newBuilder()
-                    .setName(name)
-                    .setDataType(type.number())
-                    .setRawData(ByteString.copyFrom(data));
-            Arrays.stream(shape).forEach(tensor::addDims);
-            graph.addInitializer(tensor);
-            return new Value(name);
-        });
+        return constants.computeIfAbsent(
+                type + Arrays.toString(shape) + Arrays.toString(data),
+                key -> initializer("constant_" + constants.size(), type, data, shape));
+    }
+
+    private Value initializer(String name, ElementType type, byte[] data, long... shape) {
+        TensorProto.Builder tensor = TensorProto.newBuilder()
+                .setName(unique(name))
+                .setDataType(type.number())
+                .setRawData(ByteString.copyFrom(data));
+        Arrays.stream(shape).forEach(tensor::addDims);
+        graph.addInitializer(tensor);
+        return new Value(name);
     }
 
     /** Begins a node of the ONNX standard. {@code name} is unique in the graph; its outputs are named after it. */
