@@ -28,17 +28,19 @@ import org.vlmserve.families.checkpoint.CheckpointJson;
 import org.vlmserve.importer.checkpoint.CheckpointReader;
 import org.vlmserve.importer.checkpoint.CheckpointTensor;
 import org.vlmserve.importer.graph.OnnxGraph;
+import org.vlmserve.onnx.EngineOptions;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 
 /**
- * Imports checkpoints. A bundle is written aside, flushed to the disk and then renamed, so that a bundle under its own name is always
- * whole; whatever fails leaves nothing behind.
+ * Imports checkpoints. A bundle is written aside, checked, flushed to the disk and then renamed, so that a bundle under its own name is
+ * always whole and right on this machine; whatever fails leaves nothing behind.
  */
 public final class Importer {
 
     private final BundleStore store;
     private final Clock clock;
+    private final EngineOptions engine;
     private final List<Architecture> architectures;
 
     public Importer() {
@@ -46,8 +48,14 @@ public final class Importer {
     }
 
     Importer(BundleStore store, Clock clock) {
+        this(store, clock, EngineOptions.ofThreads(0));
+    }
+
+    /** @param engine how the written bundle is checked */
+    Importer(BundleStore store, Clock clock, EngineOptions engine) {
         this.store = store;
         this.clock = clock;
+        this.engine = engine;
         this.architectures = ServiceLoader.load(Architecture.class).stream()
                 .map(ServiceLoader.Provider::get)
                 .toList();
@@ -69,8 +77,8 @@ public final class Importer {
      * @param checkpoint directory with config.json, weights and tokenizer
      * @param target directory to make
      * @param force whether an existing {@code target} is replaced; until the new bundle is whole, it stays
-     * @throws VlmException {@code CHECKPOINT_UNREADABLE}, {@code CHECKPOINT_UNSUPPORTED}, {@code DISK_FULL}, or
-     *     {@code INVALID_REQUEST} for a target that exists or cannot be written
+     * @throws VlmException {@code CHECKPOINT_UNREADABLE}, {@code CHECKPOINT_UNSUPPORTED}, {@code DISK_FULL}, {@code INVALID_REQUEST}
+     *     for a target that exists or cannot be written, or what {@link SelfCheck#run} throws
      */
     public Bundle run(Path checkpoint, Path target, ImportOptions options, boolean force, ProgressListener progress) {
         Path place = target.toAbsolutePath().normalize();
@@ -197,6 +205,7 @@ public final class Importer {
         BundleWriter.write(directory, BundleWriter.withRevision(directory, blueprint.manifest()));
         // As every stage will read it: a manifest that they refuse must fail here.
         BundleManifest manifest = BundleReader.read(directory).manifest();
+        new SelfCheck(blueprint, new Bundle(directory, manifest), engine).run(progress);
         force(directory.resolve(Bundle.MANIFEST));
         try (Stream<Path> directories = Files.walk(directory)) {
             for (Path each : directories.filter(Files::isDirectory).toList()) {

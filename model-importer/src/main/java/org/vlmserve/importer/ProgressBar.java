@@ -19,6 +19,8 @@ final class ProgressBar implements ProgressListener {
     private final boolean terminal;
     private long total;
     private long done;
+    private int steps;
+    private int stepsDone;
     private long startedAt;
     private long drawnAt;
 
@@ -59,6 +61,32 @@ final class ProgressBar implements ProgressListener {
         out.println(terminal ? "" : "computing the revision");
     }
 
+    @Override
+    public synchronized void checking(int count) {
+        steps = count;
+        drawnAt = System.nanoTime();
+        if (!terminal) {
+            out.println("checking the bundle");
+        }
+    }
+
+    @Override
+    public synchronized void checked() {
+        stepsDone++;
+        long now = System.nanoTime();
+        boolean last = stepsDone == steps;
+        if (now - drawnAt < (terminal ? REDRAW : PLAIN).toNanos() && !(terminal && last)) {
+            return;
+        }
+        drawnAt = now;
+        String figures = String.format(
+                Locale.ROOT, "%3d %%  %d of %d checks", 100L * stepsDone / Math.max(1, steps), stepsDone, steps);
+        line((double) stepsDone / Math.max(1, steps), figures);
+        if (terminal && last) {
+            out.println();
+        }
+    }
+
     private void draw(long now) {
         double seconds = Math.max(1e-3, (now - startedAt) / 1e9);
         double rate = done / seconds;
@@ -73,9 +101,13 @@ final class ProgressBar implements ProgressListener {
                 rate / MIB,
                 left / 60,
                 left % 60);
+        line(share, figures);
+    }
+
+    private void line(double share, String figures) {
         if (terminal) {
             int filled = (int) Math.round(share * WIDTH);
-            out.print("\r[" + "#".repeat(filled) + ".".repeat(WIDTH - filled) + "] " + figures + "  ");
+            out.print("\r[" + "#".repeat(filled) + ".".repeat(WIDTH - filled) + "] " + figures + "      ");
             out.flush();
         } else {
             out.println(figures);

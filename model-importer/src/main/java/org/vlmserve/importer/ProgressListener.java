@@ -15,6 +15,12 @@ public interface ProgressListener {
 
         @Override
         public void finishing() {}
+
+        @Override
+        public void checking(int steps) {}
+
+        @Override
+        public void checked() {}
     };
 
     /** Weights are read to choose their formats; nothing is written yet. */
@@ -26,6 +32,12 @@ public interface ProgressListener {
     /** {@code bytes} more are written. */
     void written(long bytes);
 
-    /** All weights are written; the bundle is checked and put in place. */
+    /** All weights are written; the bundle gets its manifest and its revision. */
     void finishing();
+
+    /** The bundle is complete, and is held against the checkpoint in so many steps. */
+    void checking(int steps);
+
+    /** One step more is done. */
+    void checked();
 }

@@ -237,8 +237,10 @@ final class Kernels {
                         .toList());
     }
 
+    /** The command that runs this process, unless the system property says that it is started by another. */
     private static Path ownJava() {
-        return Path.of(System.getProperty("java.home"), "bin", "java");
+        String named = System.getProperty("vlm.engine.java");
+        return named == null ? Path.of(System.getProperty("java.home"), "bin", "java") : Path.of(named);
     }
 
     private static Map<Kernel, Verdict> parse(List<String> lines) {

@@ -9,6 +9,8 @@ import ai.onnxruntime.OrtSession;
 import ai.onnxruntime.TensorInfo;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.IntBuffer;
+import java.nio.LongBuffer;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -28,23 +30,42 @@ public final class OnnxModel implements AutoCloseable {
 
     private final Path graph;
     private final OrtSession session;
+    private final Map<String, NodeInfo> inputs;
     private final ReentrantReadWriteLock inUse = new ReentrantReadWriteLock();
     private boolean closed;
 
     private OnnxModel(Path graph, OrtSession session) {
         this.graph = graph;
         this.session = session;
+        try {
+            this.inputs = session.getInputInfo();
+        } catch (OrtException e) {
+            throw new VlmException(ErrorCode.INTERNAL, graph + " does not tell its inputs: " + e.getMessage(), e);
+        }
     }
 
-    /** @throws VlmException {@code BUNDLE_CORRUPT}, or {@code STAGE_UNAVAILABLE} when the process is ending */
+    /**
+     * @throws VlmException {@code BUNDLE_CORRUPT}, {@code PROCESSOR_UNSUPPORTED}, or {@code STAGE_UNAVAILABLE} when the process is
+     *     ending
+     */
     public static OnnxModel load(Path graph, EngineOptions options) {
         return new OnnxModel(graph, Sessions.build(graph, options));
     }
 
     /**
+     * A graph in memory.
+     *
+     * @param place names it in errors; weights that it keeps outside lie in this file's directory
+     * @throws VlmException as {@link #load}
+     */
+    public static OnnxModel of(byte[] model, Path place, EngineOptions options) {
+        return new OnnxModel(place, Sessions.build(model, place, options));
+    }
+
+    /**
      * Runs the graph once. Inputs over direct buffers are used in place, others are copied; outputs are new.
      *
-     * @param inputs by name, in the graph's types and shapes
+     * @param inputs by name, in the graph's types and shapes; whole numbers of 64 bits where the graph wants 32 are narrowed
      * @return the graph's outputs by name
      * @throws VlmException {@code INTERNAL} for inputs that the graph does not take
      * @throws IllegalStateException after {@link #close}
@@ -57,7 +78,7 @@ public final class OnnxModel implements AutoCloseable {
                 throw new IllegalStateException(graph + " is closed");
             }
             for (Map.Entry<String, Tensor> input : inputs.entrySet()) {
-                given.put(input.getKey(), tensorOf(input.getValue()));
+                given.put(input.getKey(), tensorOf(input.getKey(), input.getValue()));
             }
             try (OrtSession.Result result = session.run(given)) {
                 Map<String, Tensor> outputs = new LinkedHashMap<>();
@@ -80,16 +101,11 @@ public final class OnnxModel implements AutoCloseable {
      * @throws IllegalArgumentException for a name that is no input
      */
     public long inputSize(String name, int axis) {
-        try {
-            NodeInfo info = session.getInputInfo().get(name);
-            if (info == null) {
-                throw new IllegalArgumentException(
-                        graph + " has no input " + name + ", it has " + session.getInputNames());
-            }
-            return ((TensorInfo) info.getInfo()).getShape()[axis];
-        } catch (OrtException e) {
-            throw new VlmException(ErrorCode.INTERNAL, graph + " does not tell its inputs: " + e.getMessage(), e);
+        NodeInfo info = inputs.get(name);
+        if (info == null) {
+            throw new IllegalArgumentException(graph + " has no input " + name + ", it has " + inputs.keySet());
         }
+        return ((TensorInfo) info.getInfo()).getShape()[axis];
     }
 
     @Override
@@ -107,7 +123,13 @@ public final class OnnxModel implements AutoCloseable {
         }
     }
 
-    private static OnnxTensor tensorOf(Tensor tensor) throws OrtException {
+    private OnnxTensor tensorOf(String name, Tensor tensor) throws OrtException {
+        NodeInfo wanted = inputs.get(name);
+        if (wanted != null
+                && tensor.dtype() == DType.I64
+                && ((TensorInfo) wanted.getInfo()).type == OnnxJavaType.INT32) {
+            return narrowed(tensor);
+        }
         ByteBuffer data = tensor.data();
         if (!data.isDirect()) {
             data = ByteBuffer.allocateDirect(data.remaining()).put(data).flip();
@@ -115,6 +137,18 @@ public final class OnnxModel implements AutoCloseable {
         long[] shape = Arrays.stream(tensor.shape()).asLongStream().toArray();
         return OnnxTensor.createTensor(
                 Sessions.environment(), data.order(ByteOrder.nativeOrder()), shape, onnxType(tensor.dtype()));
+    }
+
+    private static OnnxTensor narrowed(Tensor tensor) throws OrtException {
+        LongBuffer values = tensor.data().order(ByteOrder.LITTLE_ENDIAN).asLongBuffer();
+        IntBuffer narrow = ByteBuffer.allocateDirect(values.remaining() * Integer.BYTES)
+                .order(ByteOrder.nativeOrder())
+                .asIntBuffer();
+        while (values.hasRemaining()) {
+            narrow.put(Math.toIntExact(values.get()));
+        }
+        long[] shape = Arrays.stream(tensor.shape()).asLongStream().toArray();
+        return OnnxTensor.createTensor(Sessions.environment(), narrow.flip(), shape);
     }
 
     private static Tensor tensorOf(OnnxTensor value) {

@@ -75,13 +75,39 @@ final class Sessions {
                     return ENVIRONMENT.createSession(ready.toString(), session);
                 }
             } catch (OrtException e) {
-                throw new VlmException(
-                        ErrorCode.BUNDLE_CORRUPT,
-                        "ONNX Runtime refuses " + graph + ": " + e.getMessage()
-                                + "; import the checkpoint again with this version",
-                        e);
+                throw refused(graph, e);
             }
         });
+    }
+
+    /**
+     * A session over a graph in memory; nothing of it is kept in the cache directory.
+     *
+     * @param place names the graph in errors; its external weights lie beside it
+     * @throws VlmException as the other
+     */
+    static OrtSession build(byte[] model, Path place, EngineOptions options) {
+        boolean unsigned = Kernels.unsignedWeights(place, GraphContract.Product.in(model), options);
+        return exclusive(() -> {
+            try (OrtSession.SessionOptions session = new OrtSession.SessionOptions()) {
+                configure(session, options, unsigned);
+                Path folder = place.toAbsolutePath().getParent();
+                if (folder != null) {
+                    session.addConfigEntry("session.model_external_initializers_file_folder_path", folder.toString());
+                }
+                return ENVIRONMENT.createSession(model, session);
+            } catch (OrtException e) {
+                throw refused(place, e);
+            }
+        });
+    }
+
+    private static VlmException refused(Path graph, OrtException e) {
+        return new VlmException(
+                ErrorCode.BUNDLE_CORRUPT,
+                "ONNX Runtime refuses " + graph + ": " + e.getMessage()
+                        + "; import the checkpoint again with this version",
+                e);
     }
 
     private static void configure(OrtSession.SessionOptions session, EngineOptions options, boolean unsigned)

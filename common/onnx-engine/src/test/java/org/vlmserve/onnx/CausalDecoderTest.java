@@ -11,11 +11,13 @@ import java.util.Objects;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 
+@Tag("processor")
 class CausalDecoderTest {
 
     private static final DecoderShape SHAPE = TestGraphs.DECODER;

@@ -2,10 +2,12 @@ package org.vlmserve.onnx;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
+@Tag("processor")
 class KernelTest {
 
     @ParameterizedTest

@@ -11,10 +11,12 @@ import java.util.Objects;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** A decoder whose prefix sees all of itself. Keys of the second layer show what a position saw in the first. */
+@Tag("processor")
 class PrefixDecoderTest {
 
     private static final DecoderShape SHAPE = TestGraphs.DECODER;

@@ -12,11 +12,13 @@ import java.util.Objects;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 
+@Tag("processor")
 class PrepackedWeightsTest {
 
     @TempDir

@@ -17,7 +17,7 @@ public final class Linear {
     /** The smallest m: far below any activation, and its inverse is still a float. */
     private static final float SMALLEST = 1e-30f;
 
-    private static final int BLOCK = 32;
+    static final int BLOCK = 32;
 
     private final OnnxGraph graph;
     private final Map<Value, Quantized> quantized = new HashMap<>();
@@ -39,6 +39,9 @@ public final class Linear {
         ChannelScales scales = new ChannelScales(weight);
         WeightFormat chosen = choose(name, x, weight, format);
         graph.describe("format." + name, chosen.name());
+        if (chosen != WeightFormat.FP32) {
+            graph.quantizedLayers().add(new QuantizedLayer(name, chosen, weight));
+        }
         Value y = switch (chosen) {
             case FP32 -> {
                 Value w = graph.weight(
@@ -85,7 +88,6 @@ public final class Linear {
     }
 
     private Value rowwise(String name, Value x, MatrixSource weight, ChannelScales scales) {
-        Quantized q = quantized.computeIfAbsent(x, this::quantize);
         Value w = graph.weight(
                 name + ".weight",
                 ElementType.INT8,
@@ -93,6 +95,15 @@ public final class Linear {
                 weight.columns(),
                 weight.rows());
         Value s = graph.weight(name + ".scale", ElementType.FLOAT, WeightData.scales(scales), weight.rows());
+        return rowwise(name, x, w, s);
+    }
+
+    /**
+     * @param w i8 [K, N]
+     * @param s f32 [N]
+     */
+    Value rowwise(String name, Value x, Value w, Value s) {
+        Quantized q = quantized.computeIfAbsent(x, this::quantize);
         Value product = graph.microsoft(
                         name + "/matmul",
                         "MatMulIntegerToFloat",
@@ -140,9 +151,17 @@ public final class Linear {
                 blocks.blockBytes());
         Value s = graph.weight(
                 name + ".scale", ElementType.FLOAT, blocks.scales(), (long) weight.rows() * blocks.blocks());
+        return blockwise(name, x, w, s, weight.columns(), weight.rows(), bits);
+    }
+
+    /**
+     * @param w u8 [N, blocks, bytes of a block]
+     * @param s f32 [N · blocks]
+     */
+    Value blockwise(String name, Value x, Value w, Value s, int depth, int columns, int bits) {
         return graph.microsoft(name + "/matmul", "MatMulNBits", x, w, s)
-                .with("K", weight.columns())
-                .with("N", weight.rows())
+                .with("K", depth)
+                .with("N", columns)
                 .with("bits", bits)
                 .with("block_size", BLOCK)
                 .with("accuracy_level", 4)

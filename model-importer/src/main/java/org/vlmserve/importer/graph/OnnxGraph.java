@@ -13,6 +13,7 @@ import ai.onnx.proto.OnnxMl.ValueInfoProto;
 import com.google.protobuf.ByteString;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -37,6 +38,7 @@ public final class OnnxGraph {
     private final Set<String> names = new HashSet<>();
     private final Map<String, Value> constants = new HashMap<>();
     private final Map<String, String> metadata = new TreeMap<>();
+    private final List<QuantizedLayer> quantizedLayers = new ArrayList<>();
     private int opset = OLDEST_OPSET;
 
     private final Magnitudes magnitudes = new Magnitudes();
@@ -73,8 +75,17 @@ public final class OnnxGraph {
         }
     }
 
+    public String name() {
+        return graph.getName();
+    }
+
     public WeightFile weights() {
         return weights;
+    }
+
+    /** The linear layers whose weights are kept in few bits. */
+    List<QuantizedLayer> quantizedLayers() {
+        return quantizedLayers;
     }
 
     /** What is known of the size of this graph's values. */
@@ -160,7 +171,8 @@ public final class OnnxGraph {
                 key -> initializer("constant_" + constants.size(), type, data, shape));
     }
 
-    private Value initializer(String name, ElementType type, byte[] data, long... shape) {
+    /** A tensor that lies in the graph. */
+    Value initializer(String name, ElementType type, byte[] data, long... shape) {
         TensorProto.Builder tensor = TensorProto.newBuilder()
                 .setName(unique(name))
                 .setDataType(type.number())

@@ -6,7 +6,10 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Future;
@@ -27,10 +30,11 @@ public final class WeightFile {
 
     private final String name;
     private final List<Entry> entries = new ArrayList<>();
+    private final Map<String, Extent> extents = new LinkedHashMap<>();
     private long size;
 
     /** Where a weight lies in the file, in bytes. */
-    record Extent(long offset, long length) {}
+    record Extent(ElementType type, long offset, long length) {}
 
     private record Entry(WeightData data, long offset) {}
 
@@ -59,7 +63,14 @@ public final class WeightFile {
         long offset = Math.ceilDiv(size, alignment) * alignment;
         entries.add(new Entry(data, offset));
         size = offset + length;
-        return new Extent(offset, length);
+        Extent extent = new Extent(type, offset, length);
+        extents.put(weight, extent);
+        return extent;
+    }
+
+    /** Where each weight lies, by its name. */
+    Map<String, Extent> extents() {
+        return Collections.unmodifiableMap(extents);
     }
 
     /**

@@ -17,6 +17,7 @@ import java.util.SplittableRandom;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.function.BiFunction;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -26,6 +27,7 @@ import org.vlmserve.onnx.EngineOptions;
 import org.vlmserve.onnx.OnnxModel;
 import org.vlmserve.protocol.tensor.Tensor;
 
+@Tag("processor")
 class BlocksTest {
 
     @TempDir

@@ -13,6 +13,7 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.Objects;
 import java.util.SplittableRandom;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -23,6 +24,7 @@ import org.vlmserve.onnx.OnnxModel;
 import org.vlmserve.protocol.tensor.DType;
 import org.vlmserve.protocol.tensor.Tensor;
 
+@Tag("processor")
 class PrefixAttentionTest {
 
     private static final int SPAN = 128;
