@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.SplittableRandom;
@@ -17,11 +18,14 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import org.vlmserve.importer.checkpoint.MatrixSource;
 import org.vlmserve.onnx.EngineOptions;
+import org.vlmserve.onnx.Int8Weights;
 import org.vlmserve.onnx.OnnxModel;
+import org.vlmserve.protocol.error.VlmException;
 import org.vlmserve.protocol.tensor.Tensor;
 
 /**
- * What one layer [8960 → 1536] takes in each {@link WeightFormat}, and in 8-bit blocks with float activations, in turns on one thread.
+ * What one layer [8960 → 1536] takes in each {@link WeightFormat}, in row-wise 8 bits with unsigned weights, and in 8-bit blocks with
+ * float activations, in turns on one thread. What this processor computes wrongly is left out, and named.
  * Run by {@code benchmarks/format-rates}.
  */
 final class FormatRates {
@@ -41,7 +45,18 @@ final class FormatRates {
         Map<String, OnnxModel> models = new LinkedHashMap<>();
         for (WeightFormat format : WeightFormat.values()) {
             Path graph = write(Files.createDirectory(directory.resolve(format.name())), weight, format);
-            models.put(format.name(), OnnxModel.load(graph, EngineOptions.ofThreads(1)));
+            if (format == WeightFormat.ROWWISE_INT8) {
+                for (Int8Weights weights : List.of(Int8Weights.SIGNED, Int8Weights.UNSIGNED)) {
+                    try {
+                        EngineOptions options = EngineOptions.ofThreads(1).withInt8Weights(weights);
+                        models.put(format + " " + weights, OnnxModel.load(graph, options));
+                    } catch (VlmException e) {
+                        System.out.println(format + " " + weights + ": " + e.getMessage());
+                    }
+                }
+            } else {
+                models.put(format.name(), OnnxModel.load(graph, EngineOptions.ofThreads(1)));
+            }
             if (format == WeightFormat.BLOCK_INT8) {
                 models.put(format + ", float x", OnnxModel.load(withFloatInputs(graph), EngineOptions.ofThreads(1)));
             }
@@ -63,7 +78,7 @@ final class FormatRates {
                 Arrays.sort(each);
                 System.out.printf(
                         Locale.ROOT,
-                        "%3d rows %-22s median %.2f ms, least %.2f ms%n",
+                        "%3d rows %-24s median %.2f ms, least %.2f ms%n",
                         rows,
                         name,
                         each[rounds / 2],
