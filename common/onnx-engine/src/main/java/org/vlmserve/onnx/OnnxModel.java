@@ -12,11 +12,14 @@ import java.nio.ByteOrder;
 import java.nio.IntBuffer;
 import java.nio.LongBuffer;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
+import org.jspecify.annotations.Nullable;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 import org.vlmserve.protocol.tensor.DType;
@@ -28,9 +31,14 @@ import org.vlmserve.protocol.tensor.Tensor;
  */
 public final class OnnxModel implements AutoCloseable {
 
+    private static final long ASKED_EVERY_MILLIS = 50;
+
     private final Path graph;
     private final OrtSession session;
     private final Map<String, NodeInfo> inputs;
+    /** Runs that were told to stop and have not yet, with when that was. */
+    private final Map<Object, Long> stopping = new ConcurrentHashMap<>();
+
     private final ReentrantReadWriteLock inUse = new ReentrantReadWriteLock();
     private boolean closed;
 
@@ -71,6 +79,15 @@ public final class OnnxModel implements AutoCloseable {
      * @throws IllegalStateException after {@link #close}
      */
     public Map<String, Tensor> run(Map<String, Tensor> inputs) {
+        return run(inputs, () -> {});
+    }
+
+    /**
+     * The same, ended when it is no longer wanted: between two of the graph's operators, so a moment later.
+     *
+     * @param stillWanted called every {@value #ASKED_EVERY_MILLIS} ms from another thread; what it throws ends the run and is thrown
+     */
+    public Map<String, Tensor> run(Map<String, Tensor> inputs, Runnable stillWanted) {
         inUse.readLock().lock();
         Map<String, OnnxTensor> given = new HashMap<>();
         try {
@@ -80,7 +97,8 @@ public final class OnnxModel implements AutoCloseable {
             for (Map.Entry<String, Tensor> input : inputs.entrySet()) {
                 given.put(input.getKey(), tensorOf(input.getKey(), input.getValue()));
             }
-            try (OrtSession.Result result = session.run(given)) {
+            try (Stoppable stoppable = new Stoppable(stillWanted);
+                    OrtSession.Result result = stoppable.run(given)) {
                 Map<String, Tensor> outputs = new LinkedHashMap<>();
                 for (Map.Entry<String, OnnxValue> output : result) {
                     outputs.put(output.getKey(), tensorOf((OnnxTensor) output.getValue()));
@@ -92,6 +110,84 @@ public final class OnnxModel implements AutoCloseable {
         } finally {
             given.values().forEach(OnnxTensor::close);
             inUse.readLock().unlock();
+        }
+    }
+
+    /** For how long a run that was told to stop has been going on since; zero if there is none. */
+    public Duration overdue() {
+        long now = System.nanoTime();
+        return Duration.ofNanos(
+                stopping.values().stream().mapToLong(since -> now - since).max().orElse(0));
+    }
+
+    /** One run, and the thread that asks whether it is wanted. */
+    private final class Stoppable implements AutoCloseable {
+
+        private final OrtSession.RunOptions options = new OrtSession.RunOptions();
+        private final Thread asking;
+
+        /** Guards {@link #options} against being used after they are closed. */
+        private boolean ended;
+
+        private @Nullable RuntimeException unwanted;
+
+        Stoppable(Runnable stillWanted) throws OrtException {
+            asking = Thread.ofVirtual().name("onnx-still-wanted").start(() -> ask(stillWanted));
+        }
+
+        OrtSession.Result run(Map<String, OnnxTensor> given) throws OrtException {
+            try {
+                return session.run(given, session.getOutputNames(), options);
+            } catch (OrtException e) {
+                RuntimeException why = why();
+                if (why != null) {
+                    throw why;
+                }
+                throw e;
+            }
+        }
+
+        private synchronized @Nullable RuntimeException why() {
+            return unwanted;
+        }
+
+        private void ask(Runnable stillWanted) {
+            try {
+                while (true) {
+                    Thread.sleep(ASKED_EVERY_MILLIS);
+                    try {
+                        stillWanted.run();
+                    } catch (RuntimeException e) {
+                        stop(e);
+                        return;
+                    }
+                }
+            } catch (InterruptedException e) {
+                // The run has ended.
+            }
+        }
+
+        private synchronized void stop(RuntimeException why) {
+            if (ended) {
+                return;
+            }
+            unwanted = why;
+            stopping.put(this, System.nanoTime());
+            try {
+                options.setTerminate(true);
+            } catch (OrtException e) {
+                why.addSuppressed(e);
+            }
+        }
+
+        @Override
+        public void close() {
+            synchronized (this) {
+                ended = true;
+                options.close();
+            }
+            asking.interrupt();
+            stopping.remove(this);
         }
     }
 

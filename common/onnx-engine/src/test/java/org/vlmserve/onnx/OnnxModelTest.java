@@ -8,8 +8,10 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.vlmserve.protocol.error.ErrorCode;
@@ -90,6 +92,49 @@ class OnnxModelTest {
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessageContaining("closed");
         model.close();
+    }
+
+    /** The graph would be busy for minutes. */
+    @Test
+    void aRunThatIsNoLongerWantedEndsAndSaysWhy() throws IOException {
+        try (OnnxModel model = OnnxModel.load(TestGraphs.write(directory, TestGraphs.slow()), OPTIONS)) {
+            Tensor x = Tensor.ofFloats(new float[3000 * 3000], 3000, 3000);
+            VlmException gone = new VlmException(ErrorCode.CANCELLED, "the caller went away");
+            AtomicInteger asked = new AtomicInteger();
+            assertThatThrownBy(() -> model.run(Map.of("x", x), () -> {
+                        if (asked.incrementAndGet() == 3) {
+                            throw gone;
+                        }
+                    }))
+                    .isSameAs(gone);
+            assertThat(asked).hasValue(3);
+            assertThat(model.overdue()).isZero();
+            Tensor small = Tensor.ofFloats(new float[4], 2, 2);
+            assertThat(model.run(Map.of("x", small)))
+                    .as("the session serves on")
+                    .containsKey("y");
+        }
+    }
+
+    /** Each operator of this graph takes seconds, and a run ends between two of them only. */
+    @Test
+    void aRunThatDoesNotEndIsOverdue() throws Exception {
+        try (OnnxModel model = OnnxModel.load(TestGraphs.write(directory, TestGraphs.slow()), OPTIONS)) {
+            Tensor x = Tensor.ofFloats(new float[3000 * 3000], 3000, 3000);
+            CompletableFuture<Duration> seen = new CompletableFuture<>();
+            Thread.ofVirtual().start(() -> {
+                Duration overdue = Duration.ZERO;
+                while (overdue.isZero()) {
+                    overdue = model.overdue();
+                }
+                seen.complete(overdue);
+            });
+            assertThatThrownBy(() -> model.run(Map.of("x", x), () -> {
+                        throw new VlmException(ErrorCode.DEADLINE_EXCEEDED, "over");
+                    }))
+                    .hasMessage("over");
+            assertThat(seen.get()).isPositive();
+        }
     }
 
     @Test
