@@ -4,11 +4,12 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
-import org.vlmserve.encoder.video.VideoDecoder;
-import org.vlmserve.encoder.video.VideoLimits;
 import org.vlmserve.families.preprocess.FrameSampler;
-import org.vlmserve.families.preprocess.PictureDecoder;
-import org.vlmserve.families.preprocess.RgbPicture;
+import org.vlmserve.media.FileFormat;
+import org.vlmserve.media.RgbPicture;
+import org.vlmserve.media.picture.PictureDecoder;
+import org.vlmserve.media.video.VideoDecoder;
+import org.vlmserve.media.video.VideoLimits;
 import org.vlmserve.protocol.FrameSampling;
 import org.vlmserve.protocol.Medium;
 import org.vlmserve.protocol.PictureFiles;
@@ -67,7 +68,7 @@ public final class FrameReader {
             return List.of(pictures.apply(files.getFirst()));
         }
         FrameSampler choice = require(sampler);
-        if (files.size() == 1 && !startsLikeAPicture(files.getFirst())) {
+        if (files.size() == 1 && !FileFormat.of(files.getFirst()).isFrame()) {
             return videos.decode(
                     files.getFirst(),
                     stream -> choice.choose(stream, content.sampling(), otherwise, maxFrames),
@@ -86,12 +87,6 @@ public final class FrameReader {
             requireSame(frames);
         }
         return frames;
-    }
-
-    /** JPEG, PNG, WebP and TIFF; a GIF may hold more than one frame, which would be lost. */
-    private static boolean startsLikeAPicture(byte[] file) {
-        int first = file.length < 4 ? -1 : file[0] & 0xff;
-        return first == 0xff || first == 0x89 || first == 'R' || first == 'I' || first == 'M';
     }
 
     private void requireSame(List<RgbPicture> frames) {
