@@ -27,6 +27,17 @@ final class ColourConversion {
         out[at + 2] = clip(paper - scaled(y, paper));
     }
 
+    /** Puts a pixel over white paper in place, in Pillow's rounding ({@code ImagingUtils.h}, {@code BLEND}). */
+    static void overWhite(byte[] rgb, int at, int alpha) {
+        if (alpha == 255) {
+            return;
+        }
+        for (int i = at; i < at + 3; i++) {
+            int blended = 255 * (255 - alpha) + (rgb[i] & 0xff) * alpha + 128;
+            rgb[i] = (byte) ((blended >> 8) + blended >> 8);
+        }
+    }
+
     private static int scaled(int a, int b) {
         int product = a * b + 128;
         return (product >> 8) + product >> 8;

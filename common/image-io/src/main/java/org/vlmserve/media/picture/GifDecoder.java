@@ -1,9 +1,9 @@
 package org.vlmserve.media.picture;
 
-import java.util.Arrays;
-import org.vlmserve.media.RgbPicture;
+import org.vlmserve.media.Orientation;
+import org.vlmserve.protocol.error.VlmException;
 
-/** GIF: the first frame on its canvas. Transparency keeps the colour of its index. */
+/** GIF: the first frame on its canvas. */
 final class GifDecoder {
 
     private static final int LARGEST_CODE = 4096;
@@ -14,7 +14,7 @@ final class GifDecoder {
         this.file = file;
     }
 
-    RgbPicture decode() {
+    DecodedPicture decode() {
         int width = file.u16le(6);
         int height = file.u16le(8);
         byte[] palette = PngDecoder.greyRamp();
@@ -22,13 +22,13 @@ final class GifDecoder {
         if ((file.u8(10) & 0x80) != 0) {
             at = readPalette(palette, at, file.u8(10));
         }
-        int background = 0;
+        int transparent = -1;
         while (true) {
             int kind = file.u8(at++);
             if (kind == '!') {
                 int label = file.u8(at++);
                 if (label == 0xf9 && file.u8(at) >= 4 && (file.u8(at + 1) & 1) != 0) {
-                    background = file.u8(at + 4);
+                    transparent = file.u8(at + 4);
                 }
                 at = skipBlocks(at);
             } else if (kind == ',') {
@@ -50,24 +50,76 @@ final class GifDecoder {
             palette = PngDecoder.greyRamp();
             at = readPalette(palette, at, flags);
         }
-        byte[] frame = new byte[frameWidth * frameHeight];
-        decompress(at, frame);
-        byte[] indices = new byte[width * height];
-        Arrays.fill(indices, (byte) background);
-        int row = 0;
-        for (int[] pass : (flags & 0x40) != 0 ? new int[][] {{0, 8}, {4, 8}, {2, 4}, {1, 2}} : new int[][] {{0, 1}}) {
-            for (int y = pass[0]; y < frameHeight; y += pass[1]) {
-                System.arraycopy(frame, row++ * frameWidth, indices, (top + y) * width + left, frameWidth);
+        byte[] colours = palette;
+        byte[] background = {(byte) 255, (byte) 255, (byte) 255};
+        if (file.forViewer()) {
+            if (transparent >= 0) {
+                System.arraycopy(background, 0, colours, transparent * 3, 3);
+            }
+        } else {
+            // The reference keeps the colour of the transparent index, also where there is no frame.
+            System.arraycopy(colours, Math.max(transparent, 0) * 3, background, 0, 3);
+        }
+        file.reserve(3L * width * height + frameWidth);
+        byte[] pixels = new byte[width * height * 3];
+        if (frameWidth < width || frameHeight < height) {
+            for (int i = 0; i < pixels.length; i++) {
+                pixels[i] = background[i % 3];
             }
         }
-        byte[] pixels = new byte[width * height * 3];
-        for (int i = 0, o = 0; i < indices.length; i++) {
-            int colour = (indices[i] & 0xff) * 3;
-            pixels[o++] = palette[colour];
-            pixels[o++] = palette[colour + 1];
-            pixels[o++] = palette[colour + 2];
+        int[] order = rowOrder(frameHeight, (flags & 0x40) != 0);
+        int canvasWidth = width;
+        decompress(at, frameWidth, frameHeight, (row, indices) -> {
+            int o = ((top + order[row]) * canvasWidth + left) * 3;
+            for (int x = 0; x < frameWidth; x++, o += 3) {
+                System.arraycopy(colours, (indices[x] & 0xff) * 3, pixels, o, 3);
+            }
+        });
+        return new DecodedPicture.Rgb(width, height, Orientation.UPRIGHT, 1 + furtherFrames(at), pixels);
+    }
+
+    /** Where the stored rows belong. */
+    private static int[] rowOrder(int height, boolean interlaced) {
+        int[] order = new int[height];
+        int row = 0;
+        for (int[] pass : interlaced ? new int[][] {{0, 8}, {4, 8}, {2, 4}, {1, 2}} : new int[][] {{0, 1}}) {
+            for (int y = pass[0]; y < height; y += pass[1]) {
+                order[row++] = y;
+            }
         }
-        return new RgbPicture(width, height, pixels);
+        return order;
+    }
+
+    /**
+     * How many frames follow the first, as far as the file goes.
+     *
+     * @param data of the first frame
+     */
+    private int furtherFrames(int data) {
+        int frames = 0;
+        try {
+            int at = skipBlocks(data + 1);
+            while (at < file.length() && file.u8(at) != ';') {
+                if (file.u8(at) == '!') {
+                    at = skipBlocks(at + 2);
+                } else if (file.u8(at) == ',') {
+                    int flags = file.u8(at + 9);
+                    at = skipBlocks(at + 11 + ((flags & 0x80) != 0 ? 3 << ((flags & 7) + 1) : 0));
+                    frames++;
+                } else {
+                    at++;
+                }
+            }
+        } catch (VlmException e) {
+            // What follows a whole frame may be cut off.
+            return frames;
+        }
+        return frames;
+    }
+
+    @FunctionalInterface
+    private interface IndexRow {
+        void accept(int row, byte[] indices);
     }
 
     private int readPalette(byte[] palette, int at, int flags) {
@@ -86,7 +138,9 @@ final class GifDecoder {
     }
 
     /** LZW with codes of growing width, least significant bit first, in blocks of at most 255 bytes. */
-    private void decompress(int start, byte[] out) {
+    private void decompress(int start, int width, int height, IndexRow rows) {
+        byte[] out = new byte[width];
+        int rowsLeft = height;
         int at = start;
         int minimum = file.u8(at++);
         if (minimum < 1 || minimum > 11) {
@@ -108,7 +162,7 @@ final class GifDecoder {
         int buffered = 0;
         int block = 0;
         int o = 0;
-        while (o < out.length) {
+        while (rowsLeft > 0 && width > 0) {
             while (buffered < bits) {
                 if (block == 0) {
                     block = file.u8(at++);
@@ -147,8 +201,13 @@ final class GifDecoder {
             }
             first = walk;
             reversed[depth++] = (byte) walk;
-            while (depth > 0 && o < out.length) {
+            while (depth > 0 && rowsLeft > 0) {
                 out[o++] = reversed[--depth];
+                if (o == width) {
+                    rows.accept(height - rowsLeft, out);
+                    rowsLeft--;
+                    o = 0;
+                }
             }
             if (previous >= 0 && next < LARGEST_CODE) {
                 prefix[next] = previous;

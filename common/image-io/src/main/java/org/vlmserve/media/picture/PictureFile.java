@@ -2,20 +2,32 @@ package org.vlmserve.media.picture;
 
 import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
+import org.vlmserve.protocol.Rendering;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 
-/** The bytes of a picture file; to read beyond their end says that the file is cut off. */
+/**
+ * The bytes of a picture file; to read beyond their end says that the file is cut off. What the file's numbers would allocate
+ * is declared here first.
+ */
 final class PictureFile {
 
     private final byte[] bytes;
     private final String type;
-    private final long maxPixels;
+    private final PictureLimits limits;
+    private final Rendering rendering;
+    private long reserved;
 
-    PictureFile(byte[] bytes, String type, long maxPixels) {
+    PictureFile(byte[] bytes, String type, PictureLimits limits, Rendering rendering) {
         this.bytes = bytes;
         this.type = type;
-        this.maxPixels = maxPixels;
+        this.limits = limits;
+        this.rendering = rendering;
+    }
+
+    /** Whether the picture is wanted as a person sees it, and not as the reference computes on it. */
+    boolean forViewer() {
+        return rendering == Rendering.VIEWER;
     }
 
     int length() {
@@ -74,8 +86,8 @@ final class PictureFile {
         return part;
     }
 
-    void need(int at, int count) {
-        if (at < 0 || count < 0 || at > bytes.length - count) {
+    void need(long at, long count) {
+        if (at < 0 || count < 0 || count > bytes.length || at > bytes.length - count) {
             throw unreadable("it is cut off after " + bytes.length + " bytes", null);
         }
     }
@@ -85,13 +97,29 @@ final class PictureFile {
         if (width < 1 || height < 1) {
             throw unreadable("it says that it is " + width + "×" + height + " pixels", null);
         }
-        long most = Math.min(maxPixels, Integer.MAX_VALUE / 3 - 64);
+        long most = Math.min(limits.maxPixels(), Integer.MAX_VALUE / 3 - 64);
         if (width > most || height > most || width * height > most) {
             throw new VlmException(
                     ErrorCode.PICTURE_TOO_MANY_PIXELS,
                     "the picture is " + width + "×" + height + ", " + width * height + " pixels; at most " + most
                             + " are accepted, send it smaller");
         }
+    }
+
+    /** Declares that so many bytes are about to be allocated, beside those declared before. */
+    void reserve(long count) {
+        reserved = reserved + count < 0 ? Long.MAX_VALUE : reserved + count;
+        if (reserved > limits.maxBytes()) {
+            throw tooCostly(
+                    "decoding it takes " + reserved + " bytes of memory, at most " + limits.maxBytes() + " are given");
+        }
+    }
+
+    VlmException tooCostly(String problem) {
+        return new VlmException(
+                ErrorCode.PICTURE_TOO_COSTLY,
+                "the " + type + " picture cannot be decoded: " + problem
+                        + "; send it smaller, or as plain 8-bit PNG or JPEG");
     }
 
     VlmException unreadable(String problem, @Nullable Throwable cause) {

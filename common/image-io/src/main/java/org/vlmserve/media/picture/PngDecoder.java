@@ -2,13 +2,13 @@ package org.vlmserve.media.picture;
 
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.zip.CRC32;
 import java.util.zip.DataFormatException;
 import java.util.zip.Inflater;
 import org.jspecify.annotations.Nullable;
 import org.vlmserve.media.Orientation;
-import org.vlmserve.media.RgbPicture;
 
 /** PNG (ISO/IEC 15948): every colour type and depth, interlaced or not, inflated row by row. */
 final class PngDecoder {
@@ -24,6 +24,12 @@ final class PngDecoder {
         {0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4}, {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2}
     };
 
+    private static final String XMP_KEY = "XML:com.adobe.xmp";
+    private static final String EXIF_KEY = "Raw profile type exif";
+
+    /** Compressed texts that are looked into; more than one of a kind says nothing. */
+    private static final int MOST_INFLATED_TEXTS = 8;
+
     private static final int[][] PROGRESSIVE = {{0, 0, 1, 1}};
 
     private final PictureFile file;
@@ -33,6 +39,12 @@ final class PngDecoder {
     private int depth;
     private int colour;
     private boolean interlaced;
+    private int frames = 1;
+    private int inflatedTexts;
+    /** Alpha by palette index, and the sample values that are wholly transparent; null where the file has none. */
+    private byte @Nullable [] paletteAlpha;
+
+    private int @Nullable [] transparent;
     private byte @Nullable [] exif;
     private byte @Nullable [] xmp;
 
@@ -49,7 +61,7 @@ final class PngDecoder {
         return ramp;
     }
 
-    RgbPicture decode() {
+    DecodedPicture decode() {
         Inflater inflater = new Inflater();
         byte @Nullable [] pixels = null;
         Rows rows = null;
@@ -68,6 +80,10 @@ final class PngDecoder {
                 if (file.has(at + 4, "IHDR")) {
                     header(data);
                     checkCrc(at + 4, length);
+                    if (rows != null) {
+                        throw file.unreadable("it has two headers", null);
+                    }
+                    file.reserve(3L * width * height);
                     pixels = new byte[width * height * 3];
                     rows = new Rows(pixels);
                 } else if (rows == null) {
@@ -75,6 +91,10 @@ final class PngDecoder {
                 } else if (file.has(at + 4, "PLTE")) {
                     checkCrc(at + 4, length);
                     System.arraycopy(file.array(), data, palette, 0, Math.min(length, palette.length));
+                } else if (file.has(at + 4, "tRNS")) {
+                    transparency(data, length);
+                } else if (file.has(at + 4, "acTL") && length >= 8) {
+                    frames = Math.max(1, file.i32be(data));
                 } else if (file.has(at + 4, "IDAT")) {
                     inflater.setInput(file.array(), data, length);
                     rows.read(inflater);
@@ -83,7 +103,7 @@ final class PngDecoder {
                 } else if (file.has(at + 4, "eXIf")) {
                     exif = file.slice(data, length);
                 } else if (file.has(at + 4, "tEXt") || file.has(at + 4, "zTXt") || file.has(at + 4, "iTXt")) {
-                    text(file.slice(data, length), (char) file.u8(at + 4));
+                    text(data, length, (char) file.u8(at + 4));
                 }
                 at = data + length + 4;
             }
@@ -93,7 +113,7 @@ final class PngDecoder {
         if (rows == null || pixels == null || !rows.complete()) {
             throw file.unreadable("it ends before its last row", null);
         }
-        return Orientation.apply(new RgbPicture(width, height, pixels), Orientation.of(exif, xmp));
+        return new DecodedPicture.Rgb(width, height, Orientation.of(exif, xmp), frames, pixels);
     }
 
     private void header(int at) {
@@ -123,15 +143,35 @@ final class PngDecoder {
         }
     }
 
+    /** What a viewer makes of samples without an alpha of their own. */
+    private void transparency(int at, int length) {
+        if (!file.forViewer()) {
+            return;
+        }
+        if (colour == PALETTE) {
+            paletteAlpha = new byte[256];
+            Arrays.fill(paletteAlpha, (byte) 255);
+            System.arraycopy(file.array(), at, paletteAlpha, 0, Math.min(length, 256));
+        } else if (colour == GREY && length >= 2) {
+            transparent = new int[] {file.u16be(at)};
+        } else if (colour == RGB && length >= 6) {
+            transparent = new int[] {file.u16be(at), file.u16be(at + 2), file.u16be(at + 4)};
+        }
+    }
+
     /** EXIF and XMP may stand in text chunks too. */
-    private void text(byte[] chunk, char kind) {
+    private void text(int at, int length, char kind) {
+        if (!file.has(at, XMP_KEY) && !file.has(at, EXIF_KEY)) {
+            return;
+        }
+        byte[] chunk = file.slice(at, length);
         int end = 0;
         while (end < chunk.length && chunk[end] != 0) {
             end++;
         }
         String key = new String(chunk, 0, end, StandardCharsets.ISO_8859_1);
-        boolean isXmp = key.equals("XML:com.adobe.xmp");
-        if (!isXmp && !key.equals("Raw profile type exif")) {
+        boolean isXmp = key.equals(XMP_KEY);
+        if (!isXmp && !key.equals(EXIF_KEY)) {
             return;
         }
         int start = end + 1;
@@ -151,6 +191,9 @@ final class PngDecoder {
         byte[] value = new byte[chunk.length - start];
         System.arraycopy(chunk, start, value, 0, value.length);
         if (compressed) {
+            if (++inflatedTexts > MOST_INFLATED_TEXTS) {
+                return;
+            }
             value = inflated(value);
         }
         if (isXmp) {
@@ -222,9 +265,12 @@ final class PngDecoder {
                 int[] p = passes[pass];
                 columns = (width - p[0] + p[2] - 1) / p[2];
                 if (columns > 0 && p[1] < height) {
-                    int length = Math.toIntExact(1 + ((long) columns * samples * depth + 7) / 8);
-                    row = new byte[length];
-                    previous = new byte[length];
+                    long length = 1 + ((long) columns * samples * depth + 7) / 8;
+                    if (length > row.length) {
+                        file.reserve(2 * (length - row.length));
+                    }
+                    row = new byte[Math.toIntExact(length)];
+                    previous = new byte[row.length];
                     y = p[1];
                     filled = 0;
                     return;
@@ -307,37 +353,61 @@ final class PngDecoder {
                     pixels[out] = row[in];
                     pixels[out + 1] = row[in + wide];
                     pixels[out + 2] = row[in + 2 * wide];
-                    continue;
-                }
-                int value = sample(x);
-                if (colour == PALETTE) {
-                    pixels[out] = palette[value * 3];
-                    pixels[out + 1] = palette[value * 3 + 1];
-                    pixels[out + 2] = palette[value * 3 + 2];
+                } else if (colour == PALETTE) {
+                    System.arraycopy(palette, packed(x) * 3, pixels, out, 3);
                 } else {
-                    pixels[out] = (byte) value;
-                    pixels[out + 1] = (byte) value;
-                    pixels[out + 2] = (byte) value;
+                    byte value = (byte) grey(x);
+                    pixels[out] = value;
+                    pixels[out + 1] = value;
+                    pixels[out + 2] = value;
+                }
+                if (file.forViewer()) {
+                    ColourConversion.overWhite(pixels, out, alpha(x));
                 }
             }
         }
 
-        /** A grey value from 0 to 255, or an index. */
-        private int sample(int x) {
-            if (depth == 8) {
-                return row[1 + x * samples] & 0xff;
+        /** From 0 to 255. */
+        private int alpha(int x) {
+            if (samples == 2 || samples == 4) {
+                return row[1 + x * step + (samples - 1) * depth / 8] & 0xff;
             }
+            if (paletteAlpha != null) {
+                return paletteAlpha[packed(x)] & 0xff;
+            }
+            if (transparent == null) {
+                return 255;
+            }
+            for (int sample = 0; sample < samples; sample++) {
+                int in = 1 + x * step + sample * depth / 8;
+                int value = depth == 16 ? (row[in] & 0xff) << 8 | row[in + 1] & 0xff : packed(x * samples + sample);
+                if (value != transparent[sample]) {
+                    return 255;
+                }
+            }
+            return 0;
+        }
+
+        /** From 0 to 255. */
+        private int grey(int x) {
             if (depth == 16) {
                 int high = row[1 + x * step] & 0xff;
-                // With alpha the high byte counts, as for colours; grey alone is clipped.
-                if (colour == GREY_ALPHA) {
+                // The reference clips grey alone; with alpha, as for colours, the high byte counts.
+                if (colour == GREY_ALPHA || file.forViewer()) {
                     return high;
                 }
                 return high == 0 ? row[2 + x * step] & 0xff : 255;
             }
+            return depth == 8 ? row[1 + x * samples] & 0xff : packed(x) * 255 / ((1 << depth) - 1);
+        }
+
+        /** The row's sample {@code index}, of at most 8 bits. */
+        private int packed(int index) {
+            if (depth == 8) {
+                return row[1 + index] & 0xff;
+            }
             int perByte = 8 / depth;
-            int bits = (row[1 + x / perByte] & 0xff) >> (8 - depth - x % perByte * depth) & (1 << depth) - 1;
-            return colour == PALETTE ? bits : bits * 255 / ((1 << depth) - 1);
+            return (row[1 + index / perByte] & 0xff) >> (8 - depth - index % perByte * depth) & (1 << depth) - 1;
         }
     }
 }

@@ -7,7 +7,6 @@ import java.io.IOException;
 import javax.imageio.ImageReader;
 import javax.imageio.stream.MemoryCacheImageInputStream;
 import org.vlmserve.media.Orientation;
-import org.vlmserve.media.RgbPicture;
 import org.vlmserve.protocol.error.VlmException;
 
 /** TIFF: the first page. */
@@ -19,15 +18,28 @@ final class TiffDecoder {
         this.file = file;
     }
 
-    RgbPicture decode() {
+    DecodedPicture decode() {
+        TiffDirectory directory = new TiffDirectory(file);
         ImageReader reader = null;
-        try (MemoryCacheImageInputStream in = new MemoryCacheImageInputStream(new ByteArrayInputStream(file.array()))) {
+        try (MemoryCacheImageInputStream in =
+                new MemoryCacheImageInputStream(new ByteArrayInputStream(directory.reduced()))) {
             reader = new TIFFImageReaderSpi().createReaderInstance();
-            reader.setInput(in, false, true);
-            file.checkSize(reader.getWidth(0), reader.getHeight(0));
+            reader.setInput(in, true, true);
             BufferedImage image = reader.read(0);
-            RgbPicture picture = new RgbPicture(image.getWidth(), image.getHeight(), RasterColours.rgb(file, image));
-            return Orientation.apply(picture, Orientation.of(file.array(), null));
+            if (image.getWidth() != directory.width() || image.getHeight() != directory.height()) {
+                throw file.unreadable("its header contradicts its data", null);
+            }
+            RasterColours.Alpha alpha = switch (directory.extraSample()) {
+                case 1 -> RasterColours.Alpha.MULTIPLIED;
+                case 2 -> RasterColours.Alpha.APART;
+                default -> RasterColours.Alpha.NONE;
+            };
+            return new DecodedPicture.ByRow(
+                    image.getWidth(),
+                    image.getHeight(),
+                    Orientation.of(file.array(), null),
+                    directory.pages(),
+                    new RasterColours(file, image, alpha));
         } catch (VlmException e) {
             throw e;
         } catch (IOException | RuntimeException e) {

@@ -16,6 +16,8 @@ import static org.bytedeco.ffmpeg.global.avformat.avio_alloc_context;
 import static org.bytedeco.ffmpeg.global.avformat.avio_context_free;
 import static org.bytedeco.ffmpeg.global.avutil.AVERROR_EOF;
 import static org.bytedeco.ffmpeg.global.avutil.AVMEDIA_TYPE_VIDEO;
+import static org.bytedeco.ffmpeg.global.avutil.av_dict_free;
+import static org.bytedeco.ffmpeg.global.avutil.av_dict_set;
 import static org.bytedeco.ffmpeg.global.avutil.av_free;
 import static org.bytedeco.ffmpeg.global.avutil.av_malloc;
 
@@ -50,19 +52,30 @@ final class Container implements AutoCloseable {
     private final AVPacket packet;
     private double end;
 
+    /** What becomes of a file's own statement which of its frames are shown. */
+    enum EditLists {
+        OBEYED,
+        IGNORED
+    }
+
     /**
      * @param demuxer FFmpeg's name of the container
      * @throws org.vlmserve.protocol.error.VlmException {@code PICTURE_UNREADABLE}
      */
-    Container(byte[] file, String demuxer) {
+    Container(byte[] file, String demuxer, EditLists lists) {
         Source source = new Source(file);
         reader = new Reader(source);
         seeker = new Seeker(source);
         io = avio_alloc_context(new BytePointer(av_malloc(BUFFER)), BUFFER, 0, null, reader, null, seeker);
         AVFormatContext opening = avformat_alloc_context();
         opening.pb(io);
+        AVDictionary options = new AVDictionary();
+        if (lists == EditLists.IGNORED) {
+            av_dict_set(options, "ignore_editlist", "1", 0);
+        }
         // On failure FFmpeg frees the context itself.
-        int opened = avformat_open_input(opening, (String) null, av_find_input_format(demuxer), (AVDictionary) null);
+        int opened = avformat_open_input(opening, (String) null, av_find_input_format(demuxer), options);
+        av_dict_free(options);
         if (opened < 0) {
             freeIo();
             throw Unreadable.because("its headers are damaged or cut off", opened);

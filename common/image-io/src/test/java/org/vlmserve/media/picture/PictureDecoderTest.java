@@ -14,6 +14,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.vlmserve.media.Orientation;
 import org.vlmserve.media.RgbPicture;
+import org.vlmserve.protocol.Rendering;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 import org.vlmserve.testing.Goldens;
@@ -21,7 +22,7 @@ import org.vlmserve.testing.Goldens;
 class PictureDecoderTest {
 
     private static final Goldens GOLDENS = Goldens.find();
-    private static final long MAX_PIXELS = 1_000_000;
+    private static final PictureLimits LIMITS = new PictureLimits(1_000_000, 64 << 20);
 
     static List<Goldens.Decoding> decodings() {
         return GOLDENS.decodings();
@@ -46,8 +47,18 @@ class PictureDecoderTest {
     @ParameterizedTest
     @MethodSource("decodings")
     void isPillows(Goldens.Decoding golden) throws IOException {
-        byte[] expected = GOLDENS.array("pixels/decode/" + golden.expected()).bytes();
-        RgbPicture picture = PictureDecoder.decode(file(golden.file()), MAX_PIXELS);
+        compare(golden, golden.expected(), Rendering.REFERENCE);
+    }
+
+    @ParameterizedTest
+    @MethodSource("decodings")
+    void isWhatAPersonSees(Goldens.Decoding golden) throws IOException {
+        compare(golden, golden.viewer(), Rendering.VIEWER);
+    }
+
+    private static void compare(Goldens.Decoding golden, String result, Rendering rendering) throws IOException {
+        byte[] expected = GOLDENS.array("pixels/decode/" + result).bytes();
+        RgbPicture picture = PictureDecoder.decode(file(golden.file()), LIMITS, rendering);
         assertThat(picture.width()).isEqualTo(golden.width());
         assertThat(picture.height()).isEqualTo(golden.height());
         int largest = 0;
@@ -63,11 +74,27 @@ class PictureDecoderTest {
         assertThat(largest).as("largest difference from Pillow").isLessThanOrEqualTo(bound(golden));
     }
 
+    @Test
+    void furtherPagesAndFramesAreCounted() throws IOException {
+        for (String name : List.of("tiff-pages.tiff", "gif-frames.gif", "webp-frames.webp")) {
+            assertThat(PictureDecoder.still(file("sources/" + name), LIMITS, Rendering.VIEWER)
+                            .framesInFile())
+                    .as(name)
+                    .isGreaterThan(1);
+        }
+        for (String name : List.of("tiff-rgb.tiff", "gif-one.gif", "webp-lossy.webp", "png-rgb.png", "jpeg-444.jpg")) {
+            assertThat(PictureDecoder.still(file("sources/" + name), LIMITS, Rendering.VIEWER)
+                            .framesInFile())
+                    .as(name)
+                    .isEqualTo(1);
+        }
+    }
+
     @ParameterizedTest
     @MethodSource("broken")
     void whatPillowRefusesIsRefused(Goldens.BrokenPicture golden) throws IOException {
         byte[] bytes = file(golden.file());
-        assertThatThrownBy(() -> PictureDecoder.decode(bytes, MAX_PIXELS))
+        assertThatThrownBy(() -> PictureDecoder.decode(bytes, LIMITS, Rendering.REFERENCE))
                 .isInstanceOfSatisfying(
                         VlmException.class,
                         e -> assertThat(e.code())
@@ -83,7 +110,7 @@ class PictureDecoderTest {
             if (golden.file().contains("frames") || golden.file().contains("pages")) {
                 continue; // the first picture may be whole
             }
-            assertThatThrownBy(() -> PictureDecoder.decode(part, MAX_PIXELS))
+            assertThatThrownBy(() -> PictureDecoder.decode(part, LIMITS, Rendering.REFERENCE))
                     .as("%d of %d bytes", part.length, whole.length)
                     .isInstanceOfSatisfying(
                             VlmException.class,
@@ -97,12 +124,15 @@ class PictureDecoderTest {
     void tooManyPixelsAreRefused(Goldens.Decoding golden) throws IOException {
         byte[] bytes = file(golden.file());
         long pixels = (long) golden.width() * golden.height();
-        assertThatThrownBy(() -> PictureDecoder.decode(bytes, pixels - 1))
+        assertThatThrownBy(
+                        () -> PictureDecoder.decode(bytes, new PictureLimits(pixels - 1, 64 << 20), Rendering.VIEWER))
                 .isInstanceOfSatisfying(
                         VlmException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.PICTURE_TOO_MANY_PIXELS))
                 .hasMessageContaining(Long.toString(pixels))
                 .hasMessageContaining(Long.toString(pixels - 1));
-        assertThat(PictureDecoder.decode(bytes, pixels).pixels()).hasSize((int) pixels * 3);
+        assertThat(PictureDecoder.decode(bytes, new PictureLimits(pixels, 64 << 20), Rendering.VIEWER)
+                        .pixels())
+                .hasSize((int) pixels * 3);
     }
 
     @Test
@@ -114,7 +144,8 @@ class PictureDecoderTest {
         CRC32 crc = new CRC32();
         crc.update(png.array(), 12, 17);
         png.putInt((int) crc.getValue());
-        assertThatThrownBy(() -> PictureDecoder.decode(png.array(), Long.MAX_VALUE))
+        assertThatThrownBy(() -> PictureDecoder.decode(
+                        png.array(), new PictureLimits(Long.MAX_VALUE, Long.MAX_VALUE), Rendering.VIEWER))
                 .isInstanceOfSatisfying(
                         VlmException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.PICTURE_TOO_MANY_PIXELS))
                 .hasMessageContaining("2500000000 pixels");

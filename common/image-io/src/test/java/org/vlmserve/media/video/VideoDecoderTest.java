@@ -29,7 +29,7 @@ class VideoDecoderTest {
     private static final Function<VideoStream, int[]> ALL =
             stream -> IntStream.range(0, stream.frames()).toArray();
 
-    private final VideoDecoder decoder = new VideoDecoder(LIMITS);
+    private final VideoDecoder decoder = VideoDecoder.here(LIMITS);
 
     @ParameterizedTest
     @CsvSource({"mp4, libopenh264", "matroska, libopenh264", "webm, libvpx", "webm, libvpx-vp9", "mp4, libaom-av1"})
@@ -39,12 +39,13 @@ class VideoDecoderTest {
         int[] wanted = {0, 7, 8, 21, 29};
         VideoStream[] seen = new VideoStream[1];
         List<RgbPicture> frames = decoder.decode(
-                file,
-                stream -> {
-                    seen[0] = stream;
-                    return wanted;
-                },
-                () -> {});
+                        file,
+                        stream -> {
+                            seen[0] = stream;
+                            return wanted;
+                        },
+                        () -> {})
+                .frames();
         assertThat(seen[0].frames()).isEqualTo(30);
         assertThat(seen[0].fps()).isBetween(9.9, 10.1);
         assertThat(seen[0].width()).isEqualTo(96);
@@ -202,7 +203,7 @@ class VideoDecoderTest {
 
     @Test
     void aStreamThatIsLargerThanItsContainerSaysIsRefused() {
-        VideoDecoder small = new VideoDecoder(new VideoLimits(500, 5000, 1 << 20));
+        VideoDecoder small = VideoDecoder.here(new VideoLimits(500, 5000, 1 << 20));
         byte[] file = VideoWriter.mp4(10).write(VideoWriter.colours(2, 96, 64));
         ByteBuffer.wrap(file).putShort(find(file, "avc1", 2) + 28, (short) 16);
         VlmException refused = catchThrowableOfType(VlmException.class, () -> small.decode(file, ALL, () -> {}));
@@ -212,11 +213,12 @@ class VideoDecoderTest {
     @Test
     void boundsHoldForTheNumberOfFramesAndForAllOfThemTogether() {
         byte[] file = VideoWriter.mp4(10).write(VideoWriter.colours(30, 96, 64));
-        VideoDecoder few = new VideoDecoder(new VideoLimits(29, 1 << 20, 8 << 20));
+        VideoDecoder few = VideoDecoder.here(new VideoLimits(29, 1 << 20, 8 << 20));
         expect(ErrorCode.VIDEO_TOO_LONG, () -> few.decode(file, ALL, () -> {}));
-        VideoDecoder tight = new VideoDecoder(new VideoLimits(30, 1 << 20, 10L * 96 * 64));
+        VideoDecoder tight = VideoDecoder.here(new VideoLimits(30, 1 << 20, 10L * 96 * 64));
         expect(ErrorCode.PICTURE_TOO_MANY_PIXELS, () -> tight.decode(file, ALL, () -> {}));
-        assertThat(tight.decode(file, stream -> IntStream.range(20, 30).toArray(), () -> {}))
+        assertThat(tight.decode(file, stream -> IntStream.range(20, 30).toArray(), () -> {})
+                        .frames())
                 .hasSize(10);
     }
 
@@ -238,7 +240,7 @@ class VideoDecoderTest {
     }
 
     private List<RgbPicture> decode(byte[] file, Function<VideoStream, int[]> choice) {
-        return decoder.decode(file, choice, () -> {});
+        return decoder.decode(file, choice, () -> {}).frames();
     }
 
     private static VlmException expect(ErrorCode code, ThrowingCallable call) {

@@ -67,7 +67,7 @@ import org.vlmserve.media.RgbPicture;
 public final class VideoWriter {
 
     static {
-        VideoDecoder.Libraries.require();
+        FfmpegVideo.Libraries.require();
     }
 
     private final String muxer;
