@@ -1,5 +1,6 @@
 """What Pillow and the reference make of picture files, sizes and pixels."""
 
+import io
 import random
 import struct
 import warnings
@@ -8,7 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageOps, PngImagePlugin
 from tokenizers import Tokenizer, models
 from transformers import LlavaNextProcessor, PreTrainedTokenizerFast
 from transformers.image_processing_utils import select_best_resolution
@@ -177,13 +178,79 @@ def _sources(folder: Path) -> list:
     save("bmp-rgb.bmp", rgb, "24 bits")
     save("bmp-palette.bmp", palette, "palette")
     save("bmp-1bit.bmp", grey.convert("1", dither=Image.Dither.NONE), "1 bit")
+    raw("bmp-runs.bmp", _bmp_runs(), "run-length encoded")
+    raw("bmp-alpha.bmp", _bmp_alpha(rgba), "32 bits with a mask for alpha")
+    save("tiff-16bit-full.tiff", Image.fromarray(_sixteen(1, 65536, 8)), "16-bit grey of the whole range: clipped")
+    picture = folder / "gif-small-frame.gif"
+    gif = bytearray((folder / "gif-transparent.gif").read_bytes())
+    struct.pack_into("<HH", gif, 6, W + 6, H + 4)
+    raw(picture.name, bytes(gif), "a frame that is smaller than its canvas")
+    raw("jpeg-no-end.jpg", _without_end(smooth), "without its last two bytes")
+    grey_key = _png(W, H, 8, 0, _rows(np.asarray(grey)), extra=_chunk(b"tRNS", struct.pack(">H", int(np.asarray(grey)[3, 3]))))
+    raw("png-grey-key.png", grey_key, "grey with a transparent value")
     return made
+
+
+def _bmp(width, height, bits, compression, header_size, extra, data: bytes) -> bytes:
+    offset = 14 + header_size + len(extra)
+    header = struct.pack("<IiiHHIIiiII", header_size, width, height, 1, bits, compression, len(data), 2835, 2835, 0, 0)
+    return b"BM" + struct.pack("<IHHI", offset + len(data), 0, 0, offset) + header + extra + data
+
+
+def _bmp_runs() -> bytes:
+    """Run-length encoded, with runs, literals of odd length and a jump."""
+    colours = b"".join(bytes((40 * i % 256, 90 * i % 256, 7 * i % 256, 0)) for i in range(256))
+    rows = b"".join(
+        bytes((20, y, 0, 5, 1, 2, 3, 4, y, 0, 12, 9 * y)) + b"\0\0" for y in range(H - 2)
+    )
+    return _bmp(W, H, 8, 1, 40, colours, rows + b"\0\2\5\1" + bytes((9, 200, W - 14, 7)) + b"\0\1")
+
+
+def _bmp_alpha(rgba: Image.Image) -> bytes:
+    """A version 4 header with a mask for alpha, rows from the top."""
+    array = np.asarray(rgba)[:, :, [2, 1, 0, 3]]
+    masks = struct.pack("<IIII", 0xFF0000, 0xFF00, 0xFF, 0xFF000000) + b"\0" * 52
+    data = _bmp(W, -H, 32, 3, 108, masks, array.tobytes())
+    return data[:10] + struct.pack("<I", 122) + data[14:]
+
+
+def _without_end(picture: Image.Image) -> bytes:
+    """Ends with its picture's data, at a place where libjpeg asks for no byte more."""
+    for quality in range(95, 30, -1):
+        buffer = io.BytesIO()
+        picture.save(buffer, "JPEG", quality=quality)
+        data = buffer.getvalue()[:-2]
+        try:
+            Image.open(io.BytesIO(data)).load()
+            return data
+        except OSError:
+            continue
+    raise SystemExit("libjpeg asks for the end at every quality")
+
+
+def _viewer(path: Path) -> np.ndarray:
+    """What a person sees: transparency over white (vLLM's rgba_to_rgb), 16-bit grey scaled to 8 bits."""
+    with Image.open(path) as opened:
+        picture = ImageOps.exif_transpose(opened)
+        if picture.mode.startswith("I;16") or picture.mode == "I":
+            return np.repeat((np.asarray(picture).astype(np.uint32) >> 8).astype(np.uint8)[:, :, None], 3, axis=2)
+        if picture.has_transparency_data:
+            rgba = picture.convert("RGBA")
+            paper = Image.new("RGB", rgba.size, (255, 255, 255))
+            paper.paste(rgba, mask=rgba.getchannel("A"))
+            return np.asarray(paper)
+        return np.asarray(picture.convert("RGB"))
 
 
 def _exif(orientation: int) -> Image.Exif:
     exif = Image.Exif()
     exif[0x0112] = orientation
     return exif
+
+
+def _progressive_without_end(sources: Path) -> bytes:
+    data = (sources / "jpeg-progressive.jpg").read_bytes()
+    return data[: data.rindex(b"\xff\xda")]
 
 
 def write_decode(folder: Path) -> int:
@@ -196,10 +263,16 @@ def write_decode(folder: Path) -> int:
         array = np.asarray(load_image(str(sources / name)))
         expected = "expected/" + name.replace(".", "-") + ".npy"
         write_array(folder / expected, array)
+        seen = _viewer(sources / name)
+        viewer = expected
+        if not np.array_equal(seen, array):
+            viewer = "expected/" + name.replace(".", "-") + "-viewer.npy"
+            write_array(folder / viewer, seen)
         rows.append(
             {
                 "file": "sources/" + name,
                 "expected": expected,
+                "viewer": viewer,
                 "about": about,
                 "lossless": lossless,
                 "pillow_mode": mode,
@@ -214,6 +287,8 @@ def write_decode(folder: Path) -> int:
     broken = {
         "broken-half.png": (png[: len(png) // 2], "cut off half-way"),
         "broken-half.jpg": (jpeg[: len(jpeg) // 2], "cut off half-way"),
+        "broken-last-scan.jpg": (_progressive_without_end(sources), "a progressive picture without its last scans and end"),
+        "broken-middle.jpg": (jpeg[: len(jpeg) // 2] + b"\xff\xd9"[:1], "cut off half-way, with half a marker"),
         "broken-text.png": (b"this is no picture at all\n", "text"),
         "broken-empty.png": (b"", "nothing"),
         "broken-header.png": (png[:20], "cut off in the header"),

@@ -95,7 +95,7 @@ class GatewayConfiguration {
 
     @Bean
     Intake intake(RequestConfig request, MediaConfig media, PictureFetcher fetcher, RequestRoad road) {
-        return new Intake(request, media.concurrency(), fetcher, road.status());
+        return new Intake(request, media, fetcher, road.status());
     }
 
     @Bean

@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
+import org.vlmserve.media.FileFormat;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -99,33 +100,16 @@ final class Question {
                 + Base64.getEncoder().encodeToString(bytes);
     }
 
-    /** By what is in the file, because names lie. */
+    /** By what is in the file, because names lie. A PDF is sent as it is: the gateway says what it takes. */
     static String mediaType(byte[] bytes, Path file) throws FailedAnswer {
-        String head = new String(bytes, 0, Math.min(bytes.length, 16), StandardCharsets.ISO_8859_1);
-        if (head.startsWith("\u0089PNG\r\n\u001a\n")) {
-            return "image/png";
-        } else if (head.startsWith("\u00ff\u00d8\u00ff")) {
-            return "image/jpeg";
-        } else if (head.startsWith("RIFF") && head.startsWith("WEBP", 8)) {
-            return "image/webp";
-        } else if (head.startsWith("GIF8")) {
-            return "image/gif";
-        } else if (head.startsWith("BM")) {
-            return "image/bmp";
-        } else if (head.startsWith("II*\0") || head.startsWith("MM\0*")) {
-            return "image/tiff";
-        } else if (head.startsWith("ftyp", 4)) {
-            return "video/mp4";
-        } else if (head.startsWith("\u001a\u0045\u00df\u00a3")) {
-            return "video/webm";
-        } else if (head.startsWith("%PDF-")) {
-            return "application/pdf";
+        FileFormat format = FileFormat.of(bytes);
+        if (!format.isPicture() && !format.isVideo() && format != FileFormat.PDF) {
+            throw new FailedAnswer(
+                    "picture_type_unsupported",
+                    file + " is " + format.title()
+                            + "; expected PNG, JPEG, WebP, TIFF, GIF or BMP, or a video in MP4 or WebM");
         }
-        throw new FailedAnswer(
-                "picture_type_unsupported",
-                file
-                        + " is no picture by its first bytes; expected PNG, JPEG, WebP, TIFF, GIF or BMP, or a video in MP4 or"
-                        + " WebM");
+        return format.mediaType();
     }
 
     /** Prints the answer as it arrives. */

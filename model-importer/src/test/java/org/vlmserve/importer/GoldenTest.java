@@ -20,10 +20,11 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.vlmserve.families.FamilyRegistry;
 import org.vlmserve.families.bundle.Bundle;
 import org.vlmserve.families.bundle.BundleManifest;
-import org.vlmserve.families.preprocess.PictureDecoder;
 import org.vlmserve.families.preprocess.PicturePreprocessor;
-import org.vlmserve.families.preprocess.RgbPicture;
 import org.vlmserve.families.preprocess.Tile;
+import org.vlmserve.media.RgbPicture;
+import org.vlmserve.media.picture.PictureDecoder;
+import org.vlmserve.media.picture.PictureLimits;
 import org.vlmserve.onnx.CausalDecoder;
 import org.vlmserve.onnx.DecoderShape;
 import org.vlmserve.onnx.EmbeddingTable;
@@ -34,6 +35,7 @@ import org.vlmserve.protocol.Medium;
 import org.vlmserve.protocol.PictureLayout;
 import org.vlmserve.protocol.PictureSource;
 import org.vlmserve.protocol.PixelLimits;
+import org.vlmserve.protocol.Rendering;
 import org.vlmserve.protocol.tensor.Tensor;
 import org.vlmserve.testing.GoldenCase;
 import org.vlmserve.testing.GoldenCheckpoint;
@@ -312,7 +314,8 @@ class GoldenTest {
 
     private static RgbPicture decode(Path file) {
         try {
-            return PictureDecoder.decode(Files.readAllBytes(file), 1 << 24);
+            return PictureDecoder.decode(
+                    Files.readAllBytes(file), new PictureLimits(1 << 24, 1 << 28), Rendering.REFERENCE);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -1,5 +1,9 @@
 package org.vlmserve.system;
 
+import static com.tngtech.archunit.base.DescribedPredicate.not;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.belongToAnyOf;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAnyPackage;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
@@ -9,6 +13,7 @@ import com.tngtech.archunit.core.importer.Location;
 import com.tngtech.archunit.junit.AnalyzeClasses;
 import com.tngtech.archunit.junit.ArchTest;
 import com.tngtech.archunit.lang.ArchRule;
+import org.vlmserve.media.FileFormat;
 
 /** Who may use what. Whoever changes a rule here changes the architecture: {@code docs/architecture.md} says why. */
 @AnalyzeClasses(packages = "org.vlmserve", importOptions = ArchitectureTest.MainCode.class)
@@ -47,10 +52,33 @@ final class ArchitectureTest {
     @ArchTest
     static final ArchRule ffmpeg_is_used_in_one_place = noClasses()
             .that()
-            .resideOutsideOfPackage("org.vlmserve.encoder.video..")
+            .resideOutsideOfPackage("org.vlmserve.media.video..")
             .should()
             .dependOnClassesThat()
             .resideInAPackage("org.bytedeco..");
+
+    @ArchTest
+    static final ArchRule image_plug_ins_are_used_in_one_place = noClasses()
+            .that()
+            .resideOutsideOfPackage("org.vlmserve.media.picture..")
+            .should()
+            .dependOnClassesThat()
+            .resideInAnyPackage("com.twelvemonkeys..", "javax.imageio..", "java.awt..");
+
+    @ArchTest
+    static final ArchRule media_know_the_protocol_only = noClasses()
+            .that()
+            .resideInAPackage("org.vlmserve.media..")
+            .should()
+            .dependOnClassesThat(resideInAPackage("org.vlmserve..")
+                    .and(not(resideInAnyPackage("org.vlmserve.media..", "org.vlmserve.protocol.."))));
+
+    @ArchTest
+    static final ArchRule who_does_not_decode_only_tells_formats_apart = noClasses()
+            .that()
+            .resideInAnyPackage("org.vlmserve.gateway..", "org.vlmserve.launcher..")
+            .should()
+            .dependOnClassesThat(resideInAPackage("org.vlmserve.media..").and(not(belongToAnyOf(FileFormat.class))));
 
     @ArchTest
     static final ArchRule graphs_are_built_in_the_importer_only = noClasses()
@@ -95,6 +123,7 @@ final class ArchitectureTest {
                     "org.vlmserve.protocol..",
                     "org.vlmserve.messaging..",
                     "org.vlmserve.onnx..",
+                    "org.vlmserve.media..",
                     "org.vlmserve.families..",
                     "org.vlmserve.importer..",
                     "org.vlmserve.launcher..")

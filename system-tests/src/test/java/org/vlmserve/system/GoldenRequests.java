@@ -16,6 +16,9 @@ final class GoldenRequests {
     static ObjectNode planOf(ObjectNode request) {
         ObjectNode plan = ChatClient.JSON.createObjectNode();
         plan.set("model", request.get("model"));
+        if (request.has("mm_processor_kwargs")) {
+            plan.set("mm_processor_kwargs", request.get("mm_processor_kwargs"));
+        }
         ArrayNode pictures = plan.putArray("pictures");
         for (JsonNode message : request.get("messages")) {
             for (JsonNode part : message.path("content")) {
@@ -41,6 +44,7 @@ final class GoldenRequests {
                 .put("temperature", 0)
                 .put("repetition_penalty", 1)
                 .put("max_completion_tokens", golden.request().maxTokens());
+        request.putObject("mm_processor_kwargs").put("rendering", "reference");
         JsonNode messages = golden.request().messages().deepCopy();
         for (JsonNode message : messages) {
             for (JsonNode part : message.path("content")) {

@@ -17,13 +17,16 @@ import org.vlmserve.decoder.DecoderStage;
 import org.vlmserve.decoder.OnnxTokenModel;
 import org.vlmserve.decoder.TokenModel;
 import org.vlmserve.encoder.EncoderOutput;
-import org.vlmserve.encoder.EncoderSettings;
 import org.vlmserve.encoder.FrameReader;
 import org.vlmserve.encoder.VisionEncoderStage;
 import org.vlmserve.families.FamilyRegistry;
 import org.vlmserve.families.ModelFamily;
 import org.vlmserve.families.bundle.Bundle;
 import org.vlmserve.families.preprocess.Tile;
+import org.vlmserve.media.picture.PictureDecoder;
+import org.vlmserve.media.picture.PictureLimits;
+import org.vlmserve.media.video.VideoDecoder;
+import org.vlmserve.media.video.VideoLimits;
 import org.vlmserve.messaging.AskRequest.PictureInput;
 import org.vlmserve.messaging.PromptHandler.AnswerSink;
 import org.vlmserve.messaging.PromptHandler.ReadyPicture;
@@ -82,8 +85,13 @@ public final class Whole implements AutoCloseable {
         projectorGraph = OnnxModel.load(bundle.projectorGraph(), engine);
         encoder = new VisionEncoderStage(
                 model,
-                FrameReader.of(new EncoderSettings(
-                        1, MAX_PIXELS, new EncoderSettings.VideoSettings(2, 32, 18_000, MAX_PIXELS))),
+                new FrameReader(
+                        (file, rendering, checkpoint) ->
+                                PictureDecoder.still(file, new PictureLimits(MAX_PIXELS, Integer.MAX_VALUE), rendering),
+                        VideoDecoder.here(new VideoLimits(18_000, MAX_PIXELS, MAX_PIXELS)),
+                        MAX_PIXELS,
+                        32,
+                        2),
                 family.preprocessor(bundle),
                 encoderGraph::run,
                 bundle.manifest(),

@@ -25,6 +25,7 @@ import org.vlmserve.protocol.ChatTurn;
 import org.vlmserve.protocol.Medium;
 import org.vlmserve.protocol.PictureFiles;
 import org.vlmserve.protocol.PixelLimits;
+import org.vlmserve.protocol.Rendering;
 import org.vlmserve.protocol.Sampling;
 import org.vlmserve.testing.GoldenCase;
 import org.vlmserve.testing.GoldenCheckpoint;
@@ -101,7 +102,7 @@ class WholeGoldenTest {
             for (Path file : golden.filesOf(picture)) {
                 files.add(Files.readAllBytes(file));
             }
-            pictures.add(new PictureInput(new PictureFiles(medium, files), limits(part)));
+            pictures.add(new PictureInput(new PictureFiles(medium, files).rendered(Rendering.REFERENCE), limits(part)));
         }
         return new ChatTurn(role, parts, false);
     }

@@ -1,7 +1,9 @@
 package org.vlmserve.encoder;
 
+import java.time.Duration;
 import org.springframework.boot.context.properties.ConfigurationProperties;
 import org.springframework.boot.context.properties.bind.DefaultValue;
+import org.springframework.util.unit.DataSize;
 
 /**
  * {@code vlm.encoder}.
@@ -14,7 +16,8 @@ import org.springframework.boot.context.properties.bind.DefaultValue;
 public record EncoderSettings(
         @DefaultValue("1") int workers,
         @DefaultValue("100000000") long maxSourcePixels,
-        @DefaultValue VideoSettings video) {
+        @DefaultValue VideoSettings video,
+        @DefaultValue DecodingSettings decoding) {
 
     public EncoderSettings {
         if (workers < 1 || maxSourcePixels < 1) {
@@ -43,6 +46,50 @@ public record EncoderSettings(
                         + ", max-source-frames " + maxSourceFrames + " and max-frame-pixels " + maxFramePixels
                         + "; expected fps above 0, at least 2 frames and at least 1 of the others");
             }
+        }
+    }
+
+    /**
+     * {@code vlm.encoder.decoding}: the processes that decode JPEG, WebP, TIFF and videos.
+     *
+     * @param processes how many there are, for all models together
+     * @param heap of each; what a file's numbers ask for has to fit into all but {@link #RESERVE} of it
+     * @param memory of each in all, native memory included
+     * @param pictureTime that one picture may take
+     * @param videoTime that one pass over a video may take, of two
+     * @param silence without a sign of life after which a decoder is ended
+     * @param filesPerProcess after which a process is replaced
+     */
+    public record DecodingSettings(
+            @DefaultValue("2") int processes,
+            @DefaultValue("640MB") DataSize heap,
+            @DefaultValue("1GB") DataSize memory,
+            @DefaultValue("30s") Duration pictureTime,
+            @DefaultValue("5m") Duration videoTime,
+            @DefaultValue("20s") Duration silence,
+            @DefaultValue("1000") int filesPerProcess) {
+
+        /** What a decoder needs beside what its file's numbers ask for: the file itself, twice, and the program. */
+        static final DataSize RESERVE = DataSize.ofMegabytes(96);
+
+        public DecodingSettings {
+            if (processes < 1 || filesPerProcess < 1) {
+                throw new IllegalArgumentException("vlm.encoder.decoding.processes is " + processes
+                        + " and files-per-process " + filesPerProcess + "; expected at least 1 of each");
+            }
+            if (heap.compareTo(DataSize.ofMegabytes(128)) < 0 || memory.compareTo(heap) < 0) {
+                throw new IllegalArgumentException("vlm.encoder.decoding.heap is " + heap + " and memory " + memory
+                        + "; expected a heap of at least 128MB, and no less memory than heap");
+            }
+            if (!pictureTime.isPositive() || !videoTime.isPositive() || !silence.isPositive()) {
+                throw new IllegalArgumentException("vlm.encoder.decoding.picture-time is " + pictureTime
+                        + ", video-time " + videoTime + " and silence " + silence + "; expected times above 0");
+            }
+        }
+
+        /** Bytes that a picture may take while it is decoded, in a process or here. */
+        long maxBytes() {
+            return heap.toBytes() - RESERVE.toBytes();
         }
     }
 }

@@ -2,13 +2,13 @@ package org.vlmserve.encoder;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
-import org.vlmserve.encoder.video.VideoDecoder;
-import org.vlmserve.encoder.video.VideoLimits;
 import org.vlmserve.families.preprocess.FrameSampler;
-import org.vlmserve.families.preprocess.PictureDecoder;
-import org.vlmserve.families.preprocess.RgbPicture;
+import org.vlmserve.media.FileFormat;
+import org.vlmserve.media.PictureReader;
+import org.vlmserve.media.RgbPicture;
+import org.vlmserve.media.StillPicture;
+import org.vlmserve.media.video.VideoDecoder;
 import org.vlmserve.protocol.FrameSampling;
 import org.vlmserve.protocol.Medium;
 import org.vlmserve.protocol.PictureFiles;
@@ -22,7 +22,7 @@ import org.vlmserve.protocol.error.VlmException;
  */
 public final class FrameReader {
 
-    private final Function<byte[], RgbPicture> pictures;
+    private final PictureReader pictures;
     private final VideoDecoder videos;
     private final long maxPixels;
     private final int maxFrames;
@@ -34,8 +34,7 @@ public final class FrameReader {
      * @param maxFrames the most of a video
      * @param fps frames a second that are taken of a video's file where nobody else says anything
      */
-    public FrameReader(
-            Function<byte[], RgbPicture> pictures, VideoDecoder videos, long maxPixels, int maxFrames, double fps) {
+    public FrameReader(PictureReader pictures, VideoDecoder videos, long maxPixels, int maxFrames, double fps) {
         this.pictures = pictures;
         this.videos = videos;
         this.maxPixels = maxPixels;
@@ -44,34 +43,50 @@ public final class FrameReader {
     }
 
     /** What a service reads with. */
-    public static FrameReader of(EncoderSettings settings) {
-        long maxPixels = settings.maxSourcePixels();
-        EncoderSettings.VideoSettings video = settings.video();
+    static FrameReader of(EncoderSettings settings, Decoders decoders) {
         return new FrameReader(
-                file -> PictureDecoder.decode(file, maxPixels),
-                new VideoDecoder(new VideoLimits(video.maxSourceFrames(), video.maxFramePixels(), maxPixels)),
-                maxPixels,
-                video.maxFrames(),
-                video.fps());
+                decoders.pictures(),
+                decoders.videos(),
+                settings.maxSourcePixels(),
+                settings.video().maxFrames(),
+                settings.video().fps());
+    }
+
+    /**
+     * What came out of files.
+     *
+     * @param frames at least one, all of one size
+     * @param inFiles how many frames or pages the files hold, read or not
+     */
+    record Footage(List<RgbPicture> frames, int inFiles) {
+        Footage {
+            frames = List.copyOf(frames);
+        }
+
+        PictureSource source(Medium medium) {
+            RgbPicture first = frames.getFirst();
+            return new PictureSource(medium, frames.size(), first.width(), first.height(), inFiles);
+        }
     }
 
     /**
      * @param sampler the family's choice of frames, or null for one that takes pictures only
      * @param checkpoint asked again and again while a video is decoded; throws when nobody waits any more
-     * @return at least one frame, all of one size
      * @throws VlmException {@code PICTURE_UNREADABLE} and the like for the caller's mistakes, {@code MEDIUM_UNSUPPORTED}
      */
-    List<RgbPicture> read(PictureFiles content, @Nullable FrameSampler sampler, Runnable checkpoint) {
+    Footage read(PictureFiles content, @Nullable FrameSampler sampler, Runnable checkpoint) {
         List<byte[]> files = content.files();
         if (content.medium() == Medium.PICTURE) {
-            return List.of(pictures.apply(files.getFirst()));
+            StillPicture picture = pictures.read(files.getFirst(), content.rendering(), checkpoint);
+            return new Footage(List.of(picture.rgb()), picture.framesInFile());
         }
         FrameSampler choice = require(sampler);
-        if (files.size() == 1 && !startsLikeAPicture(files.getFirst())) {
-            return videos.decode(
+        if (files.size() == 1 && !FileFormat.of(files.getFirst()).isFrame()) {
+            VideoDecoder.Clip clip = videos.decode(
                     files.getFirst(),
                     stream -> choice.choose(stream, content.sampling(), otherwise, maxFrames),
                     checkpoint);
+            return new Footage(clip.frames(), clip.framesInFile());
         }
         if (!content.sampling().equals(FrameSampling.DEFAULT)) {
             throw new VlmException(
@@ -80,18 +95,15 @@ public final class FrameReader {
         }
         requireFew(files.size());
         List<RgbPicture> frames = new ArrayList<>(files.size());
+        int inFiles = 0;
         for (byte[] file : files) {
             checkpoint.run();
-            frames.add(pictures.apply(file));
+            StillPicture picture = pictures.read(file, content.rendering(), checkpoint);
+            inFiles += picture.framesInFile();
+            frames.add(picture.rgb());
             requireSame(frames);
         }
-        return frames;
-    }
-
-    /** JPEG, PNG, WebP and TIFF; a GIF may hold more than one frame, which would be lost. */
-    private static boolean startsLikeAPicture(byte[] file) {
-        int first = file.length < 4 ? -1 : file[0] & 0xff;
-        return first == 0xff || first == 0x89 || first == 'R' || first == 'I' || first == 'M';
+        return new Footage(frames, inFiles);
     }
 
     private void requireSame(List<RgbPicture> frames) {

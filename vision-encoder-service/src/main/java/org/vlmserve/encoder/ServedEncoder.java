@@ -22,12 +22,14 @@ final class ServedEncoder implements ServedStage {
     private final Bundle bundle;
     private final OnnxModel graph;
     private final VisionEncoderStage stage;
+    private final Decoders decoders;
     private final int workers;
 
-    private ServedEncoder(Bundle bundle, OnnxModel graph, VisionEncoderStage stage, int workers) {
+    private ServedEncoder(Bundle bundle, OnnxModel graph, VisionEncoderStage stage, Decoders decoders, int workers) {
         this.bundle = bundle;
         this.graph = graph;
         this.stage = stage;
+        this.decoders = decoders;
         this.workers = workers;
     }
 
@@ -36,17 +38,18 @@ final class ServedEncoder implements ServedStage {
             Bundle bundle,
             FamilyRegistry families,
             EncoderSettings settings,
+            Decoders decoders,
             EngineOptions engine,
             MeterRegistry meters) {
         OnnxModel graph = OnnxModel.load(bundle.encoderGraph(), engine);
         VisionEncoderStage stage = new VisionEncoderStage(
                 ref,
-                FrameReader.of(settings),
+                FrameReader.of(settings, decoders),
                 families.familyOf(bundle).preprocessor(bundle),
                 graph::run,
                 bundle.manifest(),
                 meters);
-        return new ServedEncoder(bundle, graph, stage, settings.workers());
+        return new ServedEncoder(bundle, graph, stage, decoders, settings.workers());
     }
 
     @Override
@@ -56,6 +59,7 @@ final class ServedEncoder implements ServedStage {
 
     @Override
     public void warmUp() {
+        decoders.warmUp();
         stage.warmUp();
     }
 
@@ -88,7 +92,7 @@ final class ServedEncoder implements ServedStage {
 
     @Override
     public boolean healthy() {
-        return true;
+        return decoders.healthy();
     }
 
     @Override

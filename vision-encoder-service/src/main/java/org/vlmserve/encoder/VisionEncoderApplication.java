@@ -26,7 +26,12 @@ public class VisionEncoderApplication {
     }
 
     @Bean
-    StageLoader encoderLoader(EncoderSettings settings, MeterRegistry meters) {
+    Decoders decoders(EncoderSettings settings, MeterRegistry meters) {
+        return new Decoders(settings, meters);
+    }
+
+    @Bean
+    StageLoader encoderLoader(EncoderSettings settings, Decoders decoders, MeterRegistry meters) {
         FamilyRegistry families = FamilyRegistry.load();
         return new StageLoader() {
             @Override
@@ -36,7 +41,7 @@ public class VisionEncoderApplication {
 
             @Override
             public ServedStage load(ModelRef model, Bundle bundle, EngineOptions engine) {
-                return ServedEncoder.load(model, bundle, families, settings, engine, meters);
+                return ServedEncoder.load(model, bundle, families, settings, decoders, engine, meters);
             }
         };
     }

@@ -12,10 +12,9 @@ import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 import org.vlmserve.families.bundle.BundleManifest;
 import org.vlmserve.families.preprocess.PicturePreprocessor;
-import org.vlmserve.families.preprocess.RgbPicture;
 import org.vlmserve.families.preprocess.Tile;
+import org.vlmserve.media.RgbPicture;
 import org.vlmserve.protocol.ImageJob;
-import org.vlmserve.protocol.Medium;
 import org.vlmserve.protocol.ModelRef;
 import org.vlmserve.protocol.PictureFiles;
 import org.vlmserve.protocol.PictureLayout;
@@ -104,7 +103,8 @@ public final class VisionEncoderStage {
         PictureSource source = switch (job.subject()) {
             case PictureSource given -> given;
             case PictureFiles content ->
-                source(content.medium(), reader.read(content, preprocessor.frameSampler(), () -> checkDeadline(job)));
+                reader.read(content, preprocessor.frameSampler(), () -> checkDeadline(job))
+                        .source(content.medium());
         };
         reader.check(source, preprocessor.frameSampler());
         return preprocessor.plan(source, job.limits());
@@ -117,11 +117,6 @@ public final class VisionEncoderStage {
         }
     }
 
-    private static PictureSource source(Medium medium, List<RgbPicture> frames) {
-        RgbPicture first = frames.getFirst();
-        return new PictureSource(medium, frames.size(), first.width(), first.height());
-    }
-
     /**
      * Encodes a picture, or the first tile of one that has several if others take the rest.
      *
@@ -131,10 +126,10 @@ public final class VisionEncoderStage {
     public void encode(ImageJob job, Duration waited, EncoderOutput output) {
         output.checkpoint();
         long begin = System.nanoTime();
-        List<RgbPicture> frames = reader.read(job.content(), preprocessor.frameSampler(), output::checkpoint);
-        PictureLayout layout = preprocessor.plan(source(job.content().medium(), frames), job.limits());
+        FrameReader.Footage footage = reader.read(job.content(), preprocessor.frameSampler(), output::checkpoint);
+        PictureLayout layout = preprocessor.plan(footage.source(job.content().medium()), job.limits());
         output.layout(layout);
-        List<Tile> tiles = preprocessor.tiles(frames, layout);
+        List<Tile> tiles = preprocessor.tiles(footage.frames(), layout);
         Duration decoded = Duration.ofNanos(System.nanoTime() - begin);
         decodeTime.record(decoded);
 

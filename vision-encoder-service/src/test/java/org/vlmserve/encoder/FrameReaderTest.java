@@ -14,16 +14,18 @@ import java.util.stream.IntStream;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
-import org.vlmserve.encoder.video.VideoDecoder;
-import org.vlmserve.encoder.video.VideoLimits;
-import org.vlmserve.encoder.video.VideoWriter;
 import org.vlmserve.families.preprocess.FrameSampler;
-import org.vlmserve.families.preprocess.PictureDecoder;
-import org.vlmserve.families.preprocess.RgbPicture;
+import org.vlmserve.media.RgbPicture;
+import org.vlmserve.media.picture.PictureDecoder;
+import org.vlmserve.media.picture.PictureLimits;
+import org.vlmserve.media.video.VideoDecoder;
+import org.vlmserve.media.video.VideoLimits;
+import org.vlmserve.media.video.VideoWriter;
 import org.vlmserve.protocol.FrameSampling;
 import org.vlmserve.protocol.Medium;
 import org.vlmserve.protocol.PictureFiles;
 import org.vlmserve.protocol.PictureSource;
+import org.vlmserve.protocol.Rendering;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 import org.vlmserve.testing.Goldens;
@@ -31,6 +33,7 @@ import org.vlmserve.testing.Goldens;
 class FrameReaderTest {
 
     private static final int MAX_PIXELS = 100_000;
+    private static final PictureLimits LIMITS = new PictureLimits(MAX_PIXELS, 1 << 20);
 
     /** Every frame up to the most, or the number that is wished for. */
     private static final FrameSampler FIRST = (video, wish, otherwise, most) -> IntStream.range(
@@ -38,8 +41,8 @@ class FrameReaderTest {
             .toArray();
 
     private final FrameReader reader = new FrameReader(
-            file -> PictureDecoder.decode(file, MAX_PIXELS),
-            new VideoDecoder(new VideoLimits(100, MAX_PIXELS, MAX_PIXELS)),
+            (file, rendering, checkpoint) -> PictureDecoder.still(file, LIMITS, rendering),
+            VideoDecoder.here(new VideoLimits(100, MAX_PIXELS, MAX_PIXELS)),
             MAX_PIXELS,
             6,
             2);
@@ -58,7 +61,7 @@ class FrameReaderTest {
     }
 
     private List<RgbPicture> read(PictureFiles content, @Nullable FrameSampler sampler) {
-        return reader.read(content, sampler, () -> {});
+        return reader.read(content, sampler, () -> {}).frames();
     }
 
     @Test
@@ -66,10 +69,10 @@ class FrameReaderTest {
         List<RgbPicture> frames = read(frames("film-84x56/02.png", "film-84x56/00.png", "film-84x56/02.png"), FIRST);
         assertThat(frames).hasSize(3);
         assertThat(frames.get(0).pixels())
-                .isEqualTo(PictureDecoder.decode(png("film-84x56/02.png"), MAX_PIXELS)
+                .isEqualTo(PictureDecoder.decode(png("film-84x56/02.png"), LIMITS, Rendering.VIEWER)
                         .pixels());
         assertThat(frames.get(1).pixels())
-                .isEqualTo(PictureDecoder.decode(png("film-84x56/00.png"), MAX_PIXELS)
+                .isEqualTo(PictureDecoder.decode(png("film-84x56/00.png"), LIMITS, Rendering.VIEWER)
                         .pixels());
         assertThat(read(frames("film-84x56/01.png"), FIRST)).hasSize(1);
     }

@@ -11,12 +11,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
-import org.vlmserve.encoder.video.VideoDecoder;
-import org.vlmserve.encoder.video.VideoLimits;
 import org.vlmserve.families.bundle.BundleManifest;
 import org.vlmserve.families.preprocess.PicturePreprocessor;
-import org.vlmserve.families.preprocess.RgbPicture;
 import org.vlmserve.families.preprocess.Tile;
+import org.vlmserve.media.RgbPicture;
+import org.vlmserve.media.StillPicture;
+import org.vlmserve.media.video.VideoDecoder;
+import org.vlmserve.media.video.VideoLimits;
 import org.vlmserve.messaging.JobContext;
 import org.vlmserve.protocol.EncoderJob;
 import org.vlmserve.protocol.Envelope;
@@ -114,9 +115,10 @@ class VisionEncoderStageTest {
         return new VisionEncoderStage(
                 MODEL,
                 new FrameReader(
-                        content ->
+                        (content, rendering, checkpoint) -> new StillPicture(
                                 new RgbPicture(content[0], content[1] * 8, new byte[3 * content[0] * content[1] * 8]),
-                        new VideoDecoder(new VideoLimits(100, MAX_PIXELS, MAX_PIXELS)),
+                                1),
+                        VideoDecoder.here(new VideoLimits(100, MAX_PIXELS, MAX_PIXELS)),
                         MAX_PIXELS,
                         8,
                         2),

@@ -20,18 +20,20 @@ import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.io.TempDir;
 import org.vlmserve.families.bundle.Bundle;
 import org.vlmserve.families.bundle.BundleManifest;
-import org.vlmserve.families.preprocess.PictureDecoder;
 import org.vlmserve.families.preprocess.PicturePreprocessor;
-import org.vlmserve.families.preprocess.RgbPicture;
 import org.vlmserve.families.preprocess.Tile;
 import org.vlmserve.families.prompt.PreparedPrompt;
 import org.vlmserve.families.prompt.PromptBuilder;
 import org.vlmserve.families.prompt.Tokenizer;
+import org.vlmserve.media.RgbPicture;
+import org.vlmserve.media.picture.PictureDecoder;
+import org.vlmserve.media.picture.PictureLimits;
 import org.vlmserve.protocol.ChatTurn;
 import org.vlmserve.protocol.Medium;
 import org.vlmserve.protocol.PictureLayout;
 import org.vlmserve.protocol.PictureSource;
 import org.vlmserve.protocol.PixelLimits;
+import org.vlmserve.protocol.Rendering;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 import org.vlmserve.protocol.tensor.Tensor;
@@ -44,7 +46,7 @@ import tools.jackson.databind.JsonNode;
 /** What every family must do with its goldens: the same pixels, layouts, prompts, ids, positions and texts. */
 public abstract class FamilyContractTest {
 
-    private static final long MAX_PIXELS = 100_000_000;
+    private static final PictureLimits LIMITS = new PictureLimits(100_000_000, 1 << 28);
     private static final PictureSource SMALL = PictureSource.still(64, 64);
 
     @TempDir
@@ -109,7 +111,7 @@ public abstract class FamilyContractTest {
             for (GoldenCase.Picture expected : golden.pictures()) {
                 List<RgbPicture> frames = new ArrayList<>();
                 for (Path file : golden.filesOf(expected)) {
-                    frames.add(PictureDecoder.decode(Files.readAllBytes(file), MAX_PIXELS));
+                    frames.add(PictureDecoder.decode(Files.readAllBytes(file), LIMITS, Rendering.REFERENCE));
                     assertThat(frames.getLast().width()).isEqualTo(expected.width());
                     assertThat(frames.getLast().height()).isEqualTo(expected.height());
                 }

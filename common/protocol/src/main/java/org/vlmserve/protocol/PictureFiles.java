@@ -8,8 +8,10 @@ import java.util.List;
  * @param files one for a picture; for a video its file, or its frames as picture files in the order of time. Together at most
  *     {@link ProtocolLimits#MAX_PICTURE_BYTES}
  * @param sampling which frames of a video's file are taken; a list of frames is taken as it is
+ * @param rendering of the files' transparency and deep samples
  */
-public record PictureFiles(Medium medium, List<byte[]> files, FrameSampling sampling) implements PlanJob.Subject {
+public record PictureFiles(Medium medium, List<byte[]> files, FrameSampling sampling, Rendering rendering)
+        implements PlanJob.Subject {
 
     public PictureFiles {
         files = List.copyOf(files);
@@ -19,13 +21,24 @@ public record PictureFiles(Medium medium, List<byte[]> files, FrameSampling samp
         }
     }
 
-    /** With the checkpoint's and the operator's choice of frames. */
+    /** As a person sees it. */
+    public PictureFiles(Medium medium, List<byte[]> files, FrameSampling sampling) {
+        this(medium, files, sampling, Rendering.VIEWER);
+    }
+
+    /** As a person sees it, with the checkpoint's and the operator's choice of frames. */
     public PictureFiles(Medium medium, List<byte[]> files) {
         this(medium, files, FrameSampling.DEFAULT);
     }
 
+    /** A picture as a person sees it. */
     public static PictureFiles still(byte[] file) {
         return new PictureFiles(Medium.PICTURE, List.of(file));
+    }
+
+    /** The same files, with their transparency and deep samples treated so. */
+    public PictureFiles rendered(Rendering as) {
+        return new PictureFiles(medium, files, sampling, as);
     }
 
     /** Bytes of all files together. */

@@ -8,9 +8,8 @@ import java.util.HexFormat;
 import java.util.List;
 
 /**
- * Names a picture as one tenant's model revision sees it: SHA-256 over tenant, model, pixel limits, medium, choice of frames and
- * files. Layouts,
- * features and embeddings go by this key, never by request, so nothing is computed twice and no tenant meets another's.
+ * Names a picture as one tenant's model revision sees it: SHA-256 over tenant, model, pixel limits, medium, choice of frames,
+ * rendering and files. Layouts, features and embeddings go by this key, never by request, so nothing is computed twice and no tenant meets another's.
  *
  * @param hex 64 hexadecimal digits
  */
@@ -31,7 +30,8 @@ public record PictureKey(String hex) {
                     model.revision(),
                     limits.minPixels() + "/" + limits.maxPixels(),
                     content.medium().wireName(),
-                    content.sampling().fps() + "/" + content.sampling().numFrames())) {
+                    content.sampling().fps() + "/" + content.sampling().numFrames(),
+                    content.rendering().wireName())) {
                 add(digest, part.getBytes(StandardCharsets.UTF_8));
             }
             content.files().forEach(file -> add(digest, file));

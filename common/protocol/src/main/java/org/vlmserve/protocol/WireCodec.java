@@ -434,11 +434,16 @@ public final class WireCodec {
         out.signed(source.frames());
         out.signed(source.width());
         out.signed(source.height());
+        out.signed(source.framesInFile());
     }
 
     private static PictureSource source(WireReader in) {
         return new PictureSource(
-                medium(in), in.int32("source.frames"), in.int32("source.width"), in.int32("source.height"));
+                medium(in),
+                in.int32("source.frames"),
+                in.int32("source.width"),
+                in.int32("source.height"),
+                in.int32("source.framesInFile"));
     }
 
     private static void medium(WireWriter out, Medium medium) {
@@ -495,11 +500,28 @@ public final class WireCodec {
         out.list(content.files(), out::bytes);
         out.nullable(content.sampling().fps(), out::float64);
         out.nullable(content.sampling().numFrames(), out::int32);
+        out.u8(
+                switch (content.rendering()) {
+                    case VIEWER -> 1;
+                    case REFERENCE -> 2;
+                });
     }
 
     private static PictureFiles files(WireReader in) {
         return new PictureFiles(
-                medium(in), in.list("content.files", () -> in.bytes("content.files")), frameSampling(in));
+                medium(in),
+                in.list("content.files", () -> in.bytes("content.files")),
+                frameSampling(in),
+                rendering(in));
+    }
+
+    private static Rendering rendering(WireReader in) {
+        int number = in.u8("rendering");
+        return switch (number) {
+            case 1 -> Rendering.VIEWER;
+            case 2 -> Rendering.REFERENCE;
+            default -> throw in.corrupt("rendering", "no rendering has number " + number + "; expected 1 or 2");
+        };
     }
 
     private static FrameSampling frameSampling(WireReader in) {

@@ -37,13 +37,14 @@ class PictureKeyTest {
                         PictureKey.of("acme", MODEL, new PixelLimits(null, 5L), BYTES),
                         PictureKey.of("acme", MODEL, new PixelLimits(5L, null), BYTES),
                         PictureKey.of("acme", MODEL, PixelLimits.NONE, still(1, 2)),
+                        PictureKey.of("acme", MODEL, PixelLimits.NONE, BYTES.rendered(Rendering.REFERENCE)),
                         PictureKey.of("acme", MODEL, PixelLimits.NONE, video(bytes(1, 2, 3))),
                         PictureKey.of("acme", MODEL, PixelLimits.NONE, video(bytes(1), bytes(2, 3))),
                         PictureKey.of("acme", MODEL, PixelLimits.NONE, video(bytes(1, 2), bytes(3))),
                         PictureKey.of("acme", MODEL, PixelLimits.NONE, sampled(new FrameSampling(2.0, null))),
                         PictureKey.of("acme", MODEL, PixelLimits.NONE, sampled(new FrameSampling(4.0, null))),
                         PictureKey.of("acme", MODEL, PixelLimits.NONE, sampled(new FrameSampling(null, 4)))))
-                .hasSize(13);
+                .hasSize(14);
     }
 
     private static PictureFiles video(byte[]... files) {
@@ -64,7 +65,7 @@ class PictureKeyTest {
     @Test
     void noTenantsNameCanImitateAnothersPicture() {
         // What would collide if the parts were only joined by a separator.
-        String suffix = "\0m\0000123456789ab\0null/null\0picture\0null/null\0";
+        String suffix = "\0m\0000123456789ab\0null/null\0picture\0null/null\0viewer\0";
         byte[] content = (suffix + "x").getBytes(StandardCharsets.UTF_8);
         PictureKey honest = PictureKey.of("a", MODEL, PixelLimits.NONE, PictureFiles.still(content));
         PictureKey forged =

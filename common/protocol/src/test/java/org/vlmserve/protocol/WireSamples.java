@@ -29,7 +29,7 @@ final class WireSamples {
             Instant.parse("1969-12-31T23:59:59.5Z"),
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
     static final PictureLayout LAYOUT = new PictureLayout(
-            new PictureSource(Medium.VIDEO, 4, 1000, 700),
+            new PictureSource(Medium.VIDEO, 4, 1000, 700, 300),
             980,
             672,
             List.of(new PictureLayout.Grid(1, 48, 70), new PictureLayout.Grid(1, 2, 2)),
@@ -48,7 +48,11 @@ final class WireSamples {
 
     static List<WireMessage> all() {
         return List.of(
-                new ImageJob(ENVELOPE, KEY, new PixelLimits(100L, null), PictureFiles.still(new byte[] {9, 8, 7})),
+                new ImageJob(
+                        ENVELOPE,
+                        KEY,
+                        new PixelLimits(100L, null),
+                        PictureFiles.still(new byte[] {9, 8, 7}).rendered(Rendering.REFERENCE)),
                 new ImageJob(
                         ENVELOPE,
                         KEY,

@@ -112,6 +112,7 @@ public final class Goldens {
     public record Decoding(
             String file,
             String expected,
+            String viewer,
             String about,
             boolean lossless,
             String pillowMode,

@@ -1,11 +1,13 @@
 package org.vlmserve.gateway.chat;
 
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.vlmserve.gateway.picture.PictureUrl;
 import org.vlmserve.protocol.ChatTurn;
 import org.vlmserve.protocol.FrameSampling;
 import org.vlmserve.protocol.Medium;
 import org.vlmserve.protocol.PixelLimits;
+import org.vlmserve.protocol.Rendering;
 import org.vlmserve.protocol.Sampling;
 
 /**
@@ -34,15 +36,21 @@ record ChatRequest(
      *
      * @param sources one for a picture and for a video's file; one or more for a video's frames, in the order of time
      * @param sampling the caller's choice of a video file's frames
+     * @param rendering the caller's choice, or null to leave it to the operator
      */
-    record WantedPicture(Medium medium, List<PictureUrl> sources, FrameSampling sampling, PixelLimits limits) {
+    record WantedPicture(
+            Medium medium,
+            List<PictureUrl> sources,
+            FrameSampling sampling,
+            PixelLimits limits,
+            @Nullable Rendering rendering) {
 
         WantedPicture {
             sources = List.copyOf(sources);
         }
 
-        static WantedPicture still(PictureUrl source, PixelLimits limits) {
-            return new WantedPicture(Medium.PICTURE, List.of(source), FrameSampling.DEFAULT, limits);
+        static WantedPicture still(PictureUrl source, PixelLimits limits, @Nullable Rendering rendering) {
+            return new WantedPicture(Medium.PICTURE, List.of(source), FrameSampling.DEFAULT, limits, rendering);
         }
     }
 }

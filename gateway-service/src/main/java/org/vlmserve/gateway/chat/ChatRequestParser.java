@@ -19,6 +19,7 @@ import org.vlmserve.protocol.PictureSource;
 import org.vlmserve.protocol.PixelLimits;
 import org.vlmserve.protocol.PromptJob;
 import org.vlmserve.protocol.ProtocolLimits;
+import org.vlmserve.protocol.Rendering;
 import org.vlmserve.protocol.Sampling;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
@@ -148,6 +149,7 @@ public final class ChatRequestParser {
         private @Nullable Long minPixels;
         private @Nullable Long maxPixels;
         private FrameSampling sampling = FrameSampling.DEFAULT;
+        private @Nullable Rendering rendering;
 
         Reading(CutBody body) {
             this.body = body;
@@ -174,6 +176,7 @@ public final class ChatRequestParser {
             minPixels = options.longInteger("min_pixels", 1, Long.MAX_VALUE);
             maxPixels = options.longInteger("max_pixels", 1, Long.MAX_VALUE);
             sampling = readSampling(options, FrameSampling.DEFAULT);
+            rendering = readRendering(options, null);
             options.end();
         }
 
@@ -392,9 +395,10 @@ public final class ChatRequestParser {
             if (!url.isString()) {
                 throw Fields.wrongType(at, url, "a string");
             }
+            Rendering rendered = readRendering(picture, rendering);
             PixelLimits pixels = readPixelLimits(picture);
             requireFew(pictures.size() + 1, at);
-            pictures.add(WantedPicture.still(source(url.stringValue(), at), pixels));
+            pictures.add(WantedPicture.still(source(url.stringValue(), at), pixels, rendered));
             return new ChatTurn.Picture(pictures.size() - 1);
         }
 
@@ -421,9 +425,10 @@ public final class ChatRequestParser {
                 sources.add(frame(given, video.at(name)));
             }
             FrameSampling frames = readSampling(video, sampling);
+            Rendering rendered = readRendering(video, rendering);
             PixelLimits pixels = readPixelLimits(video, null);
             requireFew(pictures.size() + 1, video.at(name));
-            pictures.add(new WantedPicture(Medium.VIDEO, sources, frames, pixels));
+            pictures.add(new WantedPicture(Medium.VIDEO, sources, frames, pixels, rendered));
             return new ChatTurn.Video(pictures.size() - 1);
         }
 
@@ -444,6 +449,18 @@ public final class ChatRequestParser {
                 throw Fields.invalid(options.at("fps"), "stands beside num_frames, expected one of both");
             }
             return fps == null && numFrames == null ? otherwise : new FrameSampling(fps, numFrames);
+        }
+
+        private static @Nullable Rendering readRendering(Fields options, @Nullable Rendering otherwise) {
+            String named = options.text("rendering");
+            if (named == null) {
+                return otherwise;
+            }
+            return switch (named) {
+                case "viewer" -> Rendering.VIEWER;
+                case "reference" -> Rendering.REFERENCE;
+                default -> throw Fields.invalid(options.at("rendering"), "is unknown, expected viewer or reference");
+            };
         }
 
         private void requireFew(int count, String at) {

@@ -12,6 +12,7 @@ import org.springframework.http.MediaType;
 import org.springframework.http.server.reactive.ServerHttpResponse;
 import org.springframework.web.server.ServerWebExchange;
 import org.vlmserve.gateway.chat.ChatRequest.WantedPicture;
+import org.vlmserve.gateway.config.MediaConfig;
 import org.vlmserve.gateway.config.RequestConfig;
 import org.vlmserve.gateway.http.Admission;
 import org.vlmserve.gateway.http.Call;
@@ -33,13 +34,13 @@ public final class Intake {
     private static final Pattern TRACE_PARENT = Pattern.compile("00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}");
 
     private final RequestConfig limits;
-    private final int fetchConcurrency;
+    private final MediaConfig media;
     private final PictureFetcher fetcher;
     private final StatusBoard status;
 
-    public Intake(RequestConfig limits, int fetchConcurrency, PictureFetcher fetcher, StatusBoard status) {
+    public Intake(RequestConfig limits, MediaConfig media, PictureFetcher fetcher, StatusBoard status) {
         this.limits = limits;
-        this.fetchConcurrency = fetchConcurrency;
+        this.media = media;
         this.fetcher = fetcher;
         this.status = status;
     }
@@ -109,15 +110,18 @@ public final class Intake {
     Mono<List<PictureFiles>> fetch(List<WantedPicture> wanted, Admission.Ticket ticket) {
         return Flux.fromIterable(wanted)
                 .flatMapSequential(
-                        picture -> switch (picture.medium()) {
-                            case PICTURE ->
-                                fetcher.fetch(picture.sources().getFirst(), ticket::reserve)
-                                        .map(PictureFiles::still);
-                            case VIDEO ->
-                                fetcher.fetchVideo(picture.sources(), ticket::reserve)
-                                        .map(files -> new PictureFiles(Medium.VIDEO, files, picture.sampling()));
-                        },
-                        fetchConcurrency)
+                        picture -> (switch (picture.medium()) {
+                                    case PICTURE ->
+                                        fetcher.fetch(picture.sources().getFirst(), ticket::reserve)
+                                                .map(PictureFiles::still);
+                                    case VIDEO ->
+                                        fetcher.fetchVideo(picture.sources(), ticket::reserve)
+                                                .map(files ->
+                                                        new PictureFiles(Medium.VIDEO, files, picture.sampling()));
+                                })
+                                .map(files -> files.rendered(
+                                        picture.rendering() == null ? media.rendering() : picture.rendering())),
+                        media.concurrency())
                 .collectList();
     }
 

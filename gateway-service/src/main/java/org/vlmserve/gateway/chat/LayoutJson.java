@@ -20,6 +20,9 @@ final class LayoutJson {
         if (source.medium() == Medium.VIDEO) {
             given.put("frames", source.frames());
         }
+        if (source.framesInFile() > source.frames()) {
+            given.put("frames_in_file", source.framesInFile());
+        }
         size(node.putObject("resized"), layout.resizedWidth(), layout.resizedHeight());
         ArrayNode grids = node.putArray("grids");
         for (PictureLayout.Grid grid : layout.grids()) {

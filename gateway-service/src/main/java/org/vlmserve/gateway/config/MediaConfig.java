@@ -4,9 +4,10 @@ import java.time.Duration;
 import java.util.List;
 import org.springframework.boot.context.properties.ConfigurationProperties;
 import org.springframework.boot.context.properties.bind.DefaultValue;
+import org.vlmserve.protocol.Rendering;
 
 /**
- * How pictures are fetched from http and https URLs.
+ * How pictures are fetched from http and https URLs, and read.
  *
  * @param fetchUrls whether URLs are fetched at all; {@code data:} URLs always work
  * @param allowedHosts {@code host} or {@code host:port}, exempt from the rule that addresses must be public
@@ -14,6 +15,7 @@ import org.springframework.boot.context.properties.bind.DefaultValue;
  * @param timeout for one picture: name resolution, all redirects and the body
  * @param maxRedirects followed, each checked like the first URL
  * @param concurrency pictures of one request that are fetched at once
+ * @param rendering of transparency and 16-bit grey, where a request does not say
  */
 @ConfigurationProperties("vlm.media")
 public record MediaConfig(
@@ -22,7 +24,8 @@ public record MediaConfig(
         @DefaultValue("5s") Duration connectTimeout,
         @DefaultValue("20s") Duration timeout,
         @DefaultValue("3") int maxRedirects,
-        @DefaultValue("4") int concurrency) {
+        @DefaultValue("4") int concurrency,
+        @DefaultValue("viewer") Rendering rendering) {
 
     public MediaConfig {
         allowedHosts = List.copyOf(allowedHosts);

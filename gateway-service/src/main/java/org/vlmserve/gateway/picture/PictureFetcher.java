@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.concurrent.TimeoutException;
 import java.util.function.LongConsumer;
 import org.vlmserve.gateway.config.MediaConfig;
+import org.vlmserve.media.FileFormat;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 import reactor.core.publisher.Flux;
@@ -64,7 +65,7 @@ public final class PictureFetcher {
                 Mono.fromCallable(() -> inline.decode(maxBytes)).subscribeOn(blocking);
             case PictureUrl.Remote remote -> download(remote, reserve);
         };
-        return content.doOnNext(bytes -> PictureType.require(bytes, source.param()));
+        return content.doOnNext(bytes -> FileFormat.requirePicture(bytes, source.param()));
     }
 
     /**
@@ -103,7 +104,7 @@ public final class PictureFetcher {
         }
 
         List<byte[]> files() {
-            parts.forEach(part -> VideoType.require(part.file(), parts.size() > 1, part.param()));
+            parts.forEach(part -> FileFormat.requireVideo(part.file(), parts.size() > 1, part.param()));
             return parts.stream().map(Part::file).toList();
         }
     }

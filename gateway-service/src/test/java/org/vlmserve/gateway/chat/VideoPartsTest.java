@@ -173,6 +173,7 @@ class VideoPartsTest {
                         Medium.VIDEO,
                         List.of(new PictureUrl.Remote(CLIP, "pictures[0].video_url.url")),
                         new FrameSampling(null, 8),
-                        PixelLimits.NONE));
+                        PixelLimits.NONE,
+                        null));
     }
 }

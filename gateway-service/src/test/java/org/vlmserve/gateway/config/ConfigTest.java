@@ -20,6 +20,7 @@ import org.springframework.boot.context.properties.ConfigurationProperties;
 import org.springframework.boot.context.properties.bind.Binder;
 import org.springframework.boot.context.properties.source.MapConfigurationPropertySource;
 import org.springframework.util.unit.DataSize;
+import org.vlmserve.protocol.Rendering;
 
 class ConfigTest {
 
@@ -53,21 +54,24 @@ class ConfigTest {
                                 4,
                                 DataSize.ofKilobytes(1))),
                 new Case(
-                        new MediaConfig(true, List.of(), Duration.ofSeconds(5), Duration.ofSeconds(20), 3, 4),
+                        new MediaConfig(
+                                true, List.of(), Duration.ofSeconds(5), Duration.ofSeconds(20), 3, 4, Rendering.VIEWER),
                         Map.of(
                                 "vlm.media.fetch-urls", "false",
                                 "vlm.media.allowed-hosts", "minio:9000,files.internal",
                                 "vlm.media.connect-timeout", "1s",
                                 "vlm.media.timeout", "2s",
                                 "vlm.media.max-redirects", "0",
-                                "vlm.media.concurrency", "2"),
+                                "vlm.media.concurrency", "2",
+                                "vlm.media.rendering", "reference"),
                         new MediaConfig(
                                 false,
                                 List.of("minio:9000", "files.internal"),
                                 Duration.ofSeconds(1),
                                 Duration.ofSeconds(2),
                                 0,
-                                2)),
+                                2,
+                                Rendering.REFERENCE)),
                 new Case(
                         new DetailConfig(256 * 28 * 28, null, null),
                         Map.of(

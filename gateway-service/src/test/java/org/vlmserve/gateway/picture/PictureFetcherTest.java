@@ -36,6 +36,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.vlmserve.gateway.Pictures;
 import org.vlmserve.gateway.config.MediaConfig;
+import org.vlmserve.protocol.Rendering;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 import reactor.core.scheduler.Schedulers;
@@ -74,7 +75,8 @@ class PictureFetcherTest {
     }
 
     private PictureFetcher fetcher(Duration timeout, String... allowed) {
-        MediaConfig config = new MediaConfig(true, List.of(allowed), Duration.ofSeconds(20), timeout, 2, 4);
+        MediaConfig config =
+                new MediaConfig(true, List.of(allowed), Duration.ofSeconds(20), timeout, 2, 4, Rendering.VIEWER);
         return new PictureFetcher(
                 config, 5000, new AddressPolicy(config.allowedHosts(), this::resolve), Schedulers.boundedElastic());
     }
@@ -266,8 +268,14 @@ class PictureFetcherTest {
 
     @Test
     void urlsMayBeForbiddenAltogether() {
-        MediaConfig config =
-                new MediaConfig(false, List.of("pictures.example"), Duration.ofSeconds(1), Duration.ofSeconds(1), 1, 1);
+        MediaConfig config = new MediaConfig(
+                false,
+                List.of("pictures.example"),
+                Duration.ofSeconds(1),
+                Duration.ofSeconds(1),
+                1,
+                1,
+                Rendering.VIEWER);
         PictureFetcher fetcher = new PictureFetcher(
                 config, 5000, new AddressPolicy(config.allowedHosts(), this::resolve), Schedulers.boundedElastic());
 

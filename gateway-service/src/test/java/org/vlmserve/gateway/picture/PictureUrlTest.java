@@ -1,11 +1,11 @@
 package org.vlmserve.gateway.picture;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.Base64;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -62,27 +62,24 @@ class PictureUrlTest {
     }
 
     @Test
-    void typesAreToldByTheirFirstBytes() {
-        assertThat(PictureType.sniff(Pictures.png(2, 2))).isEqualTo(PictureType.PNG);
-        assertThat(PictureType.sniff(Pictures.jpeg(2, 2))).isEqualTo(PictureType.JPEG);
-        assertThat(sniff("GIF89a...")).isEqualTo(PictureType.GIF);
-        assertThat(sniff("GIF87a...")).isEqualTo(PictureType.GIF);
-        assertThat(sniff("RIFF\0\0\0\0WEBPVP8 ")).isEqualTo(PictureType.WEBP);
-        assertThat(sniff("II*\0....")).isEqualTo(PictureType.TIFF);
-        assertThat(sniff("MM\0*....")).isEqualTo(PictureType.TIFF);
-        assertThat(sniff("RIFF\0\0\0\0WAVEfmt ")).isNull();
-        assertThat(sniff("%PDF-1.7")).isNull();
-        assertThat(sniff("GI")).isNull();
-        assertThat(sniff("")).isNull();
-        assertThatCode(() -> PictureType.require(Pictures.png(2, 2), "p")).doesNotThrowAnyException();
-        assertThat(catchThrowableOfType(
-                                VlmException.class,
-                                () -> PictureType.require("  <html>".getBytes(StandardCharsets.UTF_8), "p"))
+    void framesShareOneLimit() {
+        String frame = Base64.getEncoder().encodeToString(new byte[30]);
+        PictureUrl.Inline url = new PictureUrl.Inline(
+                ByteBuffer.wrap(latin("data:video/jpeg;base64," + frame + "," + frame + "," + frame)), "p");
+        assertThat(url.decodeVideo(90))
+                .hasSize(3)
+                .allSatisfy(one -> assertThat(one).hasSize(30));
+        VlmException large = catchThrowableOfType(VlmException.class, () -> url.decodeVideo(89));
+        assertThat(large.code()).isEqualTo(ErrorCode.PICTURE_TOO_LARGE);
+        assertThat(large.param()).isEqualTo("p");
+        PictureUrl.Inline gap =
+                new PictureUrl.Inline(ByteBuffer.wrap(latin("data:video/jpeg;base64," + frame + ",@")), "p");
+        assertThat(catchThrowableOfType(VlmException.class, () -> gap.decodeVideo(90))
                         .code())
-                .isEqualTo(ErrorCode.PICTURE_TYPE_UNSUPPORTED);
+                .isEqualTo(ErrorCode.INVALID_REQUEST);
     }
 
-    private static @org.jspecify.annotations.Nullable PictureType sniff(String content) {
-        return PictureType.sniff(content.getBytes(StandardCharsets.ISO_8859_1));
+    private static byte[] latin(String text) {
+        return text.getBytes(StandardCharsets.ISO_8859_1);
     }
 }

@@ -1,6 +1,7 @@
 package org.vlmserve.families.preprocess;
 
 import java.util.Arrays;
+import org.vlmserve.media.RgbPicture;
 
 /**
  * Pillow's bicubic resize of 8-bit pictures, bit for bit.

@@ -2,6 +2,7 @@ package org.vlmserve.families.preprocess;
 
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import org.vlmserve.media.RgbPicture;
 import org.vlmserve.protocol.Medium;
 import org.vlmserve.protocol.PictureSource;
 import org.vlmserve.protocol.PixelLimits;

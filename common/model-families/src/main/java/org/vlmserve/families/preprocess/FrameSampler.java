@@ -1,5 +1,6 @@
 package org.vlmserve.families.preprocess;
 
+import org.vlmserve.media.VideoStream;
 import org.vlmserve.protocol.FrameSampling;
 
 /** Which frames of a video file a family takes. */

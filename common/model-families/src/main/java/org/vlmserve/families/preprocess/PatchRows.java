@@ -3,6 +3,7 @@ package org.vlmserve.families.preprocess;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
+import org.vlmserve.media.RgbPicture;
 import org.vlmserve.protocol.tensor.DType;
 import org.vlmserve.protocol.tensor.Tensor;
 

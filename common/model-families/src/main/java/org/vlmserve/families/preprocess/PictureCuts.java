@@ -1,5 +1,7 @@
 package org.vlmserve.families.preprocess;
 
+import org.vlmserve.media.RgbPicture;
+
 /**
  * Cropping and padding of 8-bit pictures, as transformers' picture processors do it (5.18, {@code image_transforms.py}).
  */

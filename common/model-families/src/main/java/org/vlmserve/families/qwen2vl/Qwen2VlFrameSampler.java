@@ -2,7 +2,7 @@ package org.vlmserve.families.qwen2vl;
 
 import org.jspecify.annotations.Nullable;
 import org.vlmserve.families.preprocess.FrameSampler;
-import org.vlmserve.families.preprocess.VideoStream;
+import org.vlmserve.media.VideoStream;
 import org.vlmserve.protocol.FrameSampling;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;

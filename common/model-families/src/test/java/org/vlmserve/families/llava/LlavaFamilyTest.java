@@ -13,7 +13,7 @@ import org.vlmserve.families.FamilyRegistry;
 import org.vlmserve.families.ModelFamily;
 import org.vlmserve.families.bundle.BundleManifest;
 import org.vlmserve.families.checkpoint.PixelScale;
-import org.vlmserve.families.preprocess.RgbPicture;
+import org.vlmserve.media.RgbPicture;
 import org.vlmserve.protocol.Medium;
 import org.vlmserve.protocol.PictureLayout;
 import org.vlmserve.protocol.PictureSource;

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.List;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.vlmserve.media.RgbPicture;
 import org.vlmserve.testing.Goldens;
 import org.vlmserve.testing.NpyArray;
 

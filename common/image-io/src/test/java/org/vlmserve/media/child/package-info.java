@@ -1,0 +1,4 @@
+@NullMarked
+package org.vlmserve.media.child;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package org.vlmserve.media.video;
+
+import org.jspecify.annotations.NullMarked;
