@@ -60,8 +60,7 @@ interface ProcessIdentity {
                 return Optional.empty();
             }
             // The name stands in parentheses and may hold some itself, and blanks.
-            String[] fields =
-                    stat.substring(stat.lastIndexOf(')') + 1).strip().split(" ", -1);
+            String[] fields = stat.substring(stat.lastIndexOf(')') + 1).strip().split(" ", -1);
             if (fields.length <= START || isOver(fields[STATE])) {
                 return Optional.empty();
             }
