@@ -58,8 +58,8 @@ final class PlatformsTest {
             Pattern.compile("(.*?)-\\d[\\w.-]*?-((?:linux|osx|macosx|windows)-\\w+)\\.jar");
 
     /** Faster ways to the network, which Netty does without where they are missing, and QUIC, which nothing here speaks. */
-    private static final Set<String> DISPENSABLE = Set.of(
-            "netty-transport-native-epoll", "netty-resolver-dns-native-macos", "netty-codec-native-quic");
+    private static final Set<String> DISPENSABLE =
+            Set.of("netty-transport-native-epoll", "netty-resolver-dns-native-macos", "netty-codec-native-quic");
 
     private record Platform(Pattern directory) {
         Platform(String system, String processor) {
