@@ -105,7 +105,11 @@ final class AotCaches {
         Process process = JavaCommand.start(
                 JavaCommand.of(suite, Program.BROKER, options, List.of(configuration.toString())), home, log);
         try {
+            long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(TRAINING_LIMIT_SECONDS);
             while (process.isAlive() && !Ports.accepts(port)) {
+                if (System.nanoTime() - deadline > 0) {
+                    return false;
+                }
                 process.waitFor(100, TimeUnit.MILLISECONDS);
             }
             process.destroy();

@@ -13,9 +13,11 @@ final class Askers {
     private static final String PREFIX = "ask-";
 
     private final Home home;
+    private final ProcessIdentity identities;
 
-    Askers(Home home) {
+    Askers(Home home, ProcessIdentity identities) {
         this.home = home;
+        this.identities = identities;
     }
 
     private static String own() {
@@ -23,8 +25,7 @@ final class Askers {
     }
 
     void enter() throws IOException {
-        ProcessHandle self = ProcessHandle.current();
-        home.write(own(), new RunningProgram(self.pid(), RunningProgram.startOf(self), 0, 0, ""));
+        home.write(own(), RunningProgram.self(identities));
     }
 
     void leave() throws IOException {
@@ -42,7 +43,7 @@ final class Askers {
                 }
                 String note = name.substring(0, name.length() - ".json".length());
                 boolean alive = home.read(note, RunningProgram.class)
-                        .flatMap(RunningProgram::alive)
+                        .flatMap(asker -> asker.alive(identities))
                         .isPresent();
                 if (!alive) {
                     home.forget(note);

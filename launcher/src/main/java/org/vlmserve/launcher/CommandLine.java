@@ -27,8 +27,35 @@ final class CommandLine {
               vlm import CHECKPOINT BUNDLE [--precision fp32|int8|int4] [OPTION...]
                                   makes a bundle of a Hugging Face checkpoint
               vlm COMMAND --help  says more
+              vlm help environment
+                                  names the variables that change where and how all this runs
 
             State is kept in $VLM_HOME, by default .vlm in the repository.
+            """;
+
+    /** What is not about one command but about the machine. */
+    static final String VARIABLES = """
+            Variables of the environment, and what decides when they are not set:
+
+              VLM_HOME=DIRECTORY        state: what runs, logs, bundles, the broker's data; .vlm in the repository
+              VLM_PORT=N                where vlm up has the gateway listen, unless --port says it; 8080
+              VLM_TERMINAL=auto|true|false
+                                        whether progress is one line that changes; auto: when standard error is a terminal
+              VLM_AOT_CACHES=true|false whether start-up caches are made and used; true
+              VLM_AOT_TRAININGS=N       how many of them are made at once; one for each processor
+              VLM_DETACH=auto|setsid|nohup|none
+                                        what keeps programs running when the terminal goes; auto: the first of these that
+                                        is on PATH
+              VLM_NICE=auto|true|false  whether caches are made at low priority; auto: when nice is on PATH
+              VLM_PROCESS_IDENTITY=auto|proc|start-time
+                                        how a process is told from a later one with its number: by boot and start tick in
+                                        /proc, or by the time at which the system says that it began, which on Linux moves
+                                        with the clock; auto: proc on Linux, start-time elsewhere
+              VLM_BUILD_LOCK=auto|flock|directory
+                                        what keeps two commands from building at once; auto: flock when it is on PATH
+              VLM_JDK_PATH=DIR[:DIR]... JDKs, or directories with JDKs; in place of /usr/lib/jvm, /opt and others that are
+                                        usual. A JDK 25 in JAVA_HOME comes first, then one whose java is on PATH
+              LC_ALL, LC_CTYPE, LANG    the encoding of questions and file names; C.UTF-8 when they name none
             """;
 
     private static final Map<String, String> HELP =
@@ -50,7 +77,7 @@ final class CommandLine {
             is imported at first use, and each bundle that is named.
 
               --bundle NAME=DIRECTORY   serves this bundle, or this checkpoint, under this name; adds to what runs
-              --port N                  where the gateway listens on 127.0.0.1; 8080 by default
+              --port N                  where the gateway listens on 127.0.0.1; by default $VLM_PORT, else 8080
             """, "down", """
             vlm down
 
@@ -117,10 +144,13 @@ final class CommandLine {
         if (topic == null) {
             return OVERVIEW;
         }
+        if (topic.equals("environment")) {
+            return VARIABLES;
+        }
         String text = HELP.get(topic);
         if (text == null) {
             throw new UsageException("no help on " + topic + "; expected one of: "
-                    + HELP.keySet().stream().sorted().collect(Collectors.joining(", ")));
+                    + HELP.keySet().stream().sorted().collect(Collectors.joining(", ")) + ", environment");
         }
         return text;
     }
@@ -222,7 +252,7 @@ final class CommandLine {
         return value;
     }
 
-    private static int number(String option, String value, int least, int most) throws UsageException {
+    static int number(String option, String value, int least, int most) throws UsageException {
         try {
             int number = Integer.parseInt(value);
             if (number >= least && number <= most) {

@@ -9,6 +9,9 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.Optional;
+import org.vlmserve.protocol.error.ErrorCode;
+import org.vlmserve.protocol.error.VlmException;
+import tools.jackson.core.JacksonException;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
@@ -40,12 +43,24 @@ record Home(Path directory) {
         return Files.createDirectories(directory.resolve("aot"));
     }
 
-    /** Reads {@code run/NAME.json}. */
+    /**
+     * Reads {@code run/NAME.json}.
+     *
+     * @throws VlmException {@code INTERNAL} when there is something else in it: what it told of is not forgotten on a guess
+     */
     <T> Optional<T> read(String name, Class<T> type) throws IOException {
+        Path file = run().resolve(name + ".json");
         try {
-            return Optional.of(JSON.readValue(Files.readString(run().resolve(name + ".json")), type));
+            return Optional.of(JSON.readValue(Files.readString(file), type));
         } catch (NoSuchFileException absent) {
             return Optional.empty();
+        } catch (JacksonException e) {
+            throw new VlmException(
+                    ErrorCode.INTERNAL,
+                    file + " is not what vlm writes: " + e.getOriginalMessage()
+                            + "; expected a note of what runs, hint: end the programs of this suite by hand and delete the"
+                            + " file",
+                    e);
         }
     }
 

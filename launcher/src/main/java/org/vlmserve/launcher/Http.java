@@ -16,6 +16,8 @@ final class Http {
     private final HttpClient client = HttpClient.newBuilder()
             .version(HttpClient.Version.HTTP_1_1)
             .connectTimeout(PATIENCE)
+            // The services are on this machine, whatever proxy Java is told to use.
+            .proxy(HttpClient.Builder.NO_PROXY)
             .build();
 
     HttpClient client() {

@@ -1,12 +1,11 @@
 package org.vlmserve.launcher;
 
-import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.stream.Stream;
+import java.util.Map;
 
 /** Starts programs on the JVM that runs the launcher. */
 final class JavaCommand {
@@ -19,6 +18,9 @@ final class JavaCommand {
      * rest of a start.
      */
     static final List<String> SHORT_LIVED = List.of("-XX:TieredStopAtLevel=1");
+
+    /** Of a launcher that runs one command which reads no pictures. */
+    private static final String LAUNCHER_HEAP = "256m";
 
     private JavaCommand() {}
 
@@ -33,51 +35,42 @@ final class JavaCommand {
         return command;
     }
 
-    /** The launcher itself, in the way that this process was started. */
-    static List<String> launcher(List<String> properties, String argument) {
-        List<String> command = new ArrayList<>();
-        command.add(JAVA);
-        command.addAll(properties);
-        command.addAll(List.of("-cp", System.getProperty("java.class.path"), Vlm.class.getName(), argument));
-        return command;
-    }
-
-    /** Runs in a session of its own, so that neither Ctrl-C nor the end of the terminal reaches it. */
-    static Process startDetached(List<String> command, Home home, LogFile log) throws IOException {
-        return start(detached(), command, home, log);
-    }
-
-    /** As {@link #startDetached}, and leaves the processor to those who need it now. */
-    static Process startInBackground(List<String> command, Home home, LogFile log) throws IOException {
-        List<String> wrapper = new ArrayList<>(detached());
-        if (Files.isExecutable(Path.of("/usr/bin/nice"))) {
-            wrapper.addAll(List.of("/usr/bin/nice", "-n", "10"));
-        }
-        return start(wrapper, command, home, log);
-    }
-
-    private static List<String> detached() {
-        return Stream.of("/usr/bin/setsid", "/usr/bin/nohup")
-                .filter(tool -> Files.isExecutable(Path.of(tool)))
-                .limit(1)
-                .toList();
+    /** The launcher itself. */
+    static List<String> launcher(Path root, String argument) {
+        return List.of(
+                JAVA,
+                "-Xmx" + LAUNCHER_HEAP,
+                "-XX:+UseSerialGC",
+                "-Dvlm.root=" + root,
+                "-cp",
+                System.getProperty("java.class.path"),
+                Vlm.class.getName(),
+                argument);
     }
 
     static Process start(List<String> command, Home home, LogFile log) throws IOException {
-        return start(List.of(), command, home, log);
+        return start(List.of(), command, Map.of(), home, log);
     }
 
-    private static Process start(List<String> wrapper, List<String> command, Home home, LogFile log)
+    /**
+     * @param wrapper of {@link Wrappers}
+     * @param variables besides those of this process
+     */
+    static Process start(
+            List<String> wrapper, List<String> command, Map<String, String> variables, Home home, LogFile log)
             throws IOException {
         log.rotate();
         List<String> words = new ArrayList<>(wrapper);
         words.addAll(shortened(command, home.run().resolve(log.name() + ".args")));
-        return builder(words)
+        ProcessBuilder builder = builder(words)
                 .directory(home.directory().toFile())
-                .redirectInput(new File("/dev/null"))
                 .redirectErrorStream(true)
-                .redirectOutput(log.path().toFile())
-                .start();
+                .redirectOutput(log.path().toFile());
+        builder.environment().putAll(variables);
+        Process process = builder.start();
+        // There is nothing to read.
+        process.getOutputStream().close();
+        return process;
     }
 
     /** Runs with the terminal of this process, in the directory of this process. */

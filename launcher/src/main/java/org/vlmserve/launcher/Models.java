@@ -1,6 +1,8 @@
 package org.vlmserve.launcher;
 
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -20,6 +22,8 @@ import org.vlmserve.protocol.error.VlmException;
 final class Models {
 
     private static final String PRECISION = "int8";
+    private static final int SAMPLES = 256;
+    private static final int SAMPLE_BYTES = 16 << 10;
 
     private final Path directory;
     private final Home home;
@@ -146,7 +150,10 @@ final class Models {
                 && bundle.getFileName().toString().matches(java.util.regex.Pattern.quote(name) + "-[0-9a-f]{12}");
     }
 
-    /** Changes when a file of the checkpoint or the importer does. */
+    /**
+     * Changes when a file of the checkpoint or the importer does. What a file's time says is not enough: it is copied along with
+     * the file, and the weights of two models of one architecture are of one size.
+     */
     private String key(Path checkpoint) throws IOException {
         MessageDigest digest;
         try {
@@ -160,8 +167,23 @@ final class Models {
                 String line = checkpoint.relativize(file) + " " + Files.size(file) + " "
                         + Files.getLastModifiedTime(file).toMillis() + "\n";
                 digest.update(line.getBytes(StandardCharsets.UTF_8));
+                sample(file, digest);
             }
         }
         return HexFormat.of().formatHex(digest.digest(), 0, 6);
+    }
+
+    /** All of a small file, and of a large one so many pieces, evenly spread, that the time does not grow with it. */
+    private static void sample(Path file, MessageDigest digest) throws IOException {
+        ByteBuffer piece = ByteBuffer.allocate(SAMPLE_BYTES);
+        try (FileChannel channel = FileChannel.open(file)) {
+            long step = Math.max(SAMPLE_BYTES, channel.size() / SAMPLES);
+            for (long position = 0; position < channel.size(); position += step) {
+                channel.position(position);
+                piece.clear();
+                while (piece.hasRemaining() && channel.read(piece) >= 0) {}
+                digest.update(piece.flip());
+            }
+        }
     }
 }

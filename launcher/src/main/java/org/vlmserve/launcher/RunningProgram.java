@@ -1,56 +1,68 @@
 package org.vlmserve.launcher;
 
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.time.Instant;
+import java.time.Duration;
+import java.util.Objects;
 import java.util.Optional;
+import org.vlmserve.protocol.error.ErrorCode;
+import org.vlmserve.protocol.error.VlmException;
 
 /**
  * A process that was started, as noted in {@code run/}.
  *
  * @param pid the process
- * @param startedAt when the system says that it started, in milliseconds since 1970: a process that got the same number
- *     later started later
+ * @param identity what tells it from others with that number, see {@link ProcessIdentity}; empty if it ended at once
  * @param port where it serves: Kafka, or the gateway's HTTP; 0 for none
  * @param managementPort where it reports its health; for the broker, where its controller listens; 0 for none
  * @param command hash of program and command line: one that differs from what would be started now is out of date
  */
-record RunningProgram(long pid, long startedAt, int port, int managementPort, String command) {
+record RunningProgram(long pid, String identity, int port, int managementPort, String command) {
 
-    /** The system's start times are in ticks and, on some systems, relative to a clock that is adjusted. */
-    private static final long START_TOLERANCE_MILLIS = 3_000;
+    private static final Duration IDENTITY_LIMIT = Duration.ofSeconds(5);
+    private static final int POLL_MILLIS = 10;
 
-    static RunningProgram of(Process process, int port, int managementPort, String command) {
-        return new RunningProgram(process.pid(), startOf(process.toHandle()), port, managementPort, command);
+    RunningProgram {
+        Objects.requireNonNull(identity, "identity");
     }
 
-    static long startOf(ProcessHandle process) {
-        return process.info().startInstant().map(Instant::toEpochMilli).orElse(0L);
-    }
-
-    /** The process, when it is still the one that was started. */
-    Optional<ProcessHandle> alive() {
-        return ProcessHandle.of(pid)
-                .filter(ProcessHandle::isAlive)
-                .filter(process -> !isZombie(pid))
-                .filter(this::startedThen);
-    }
-
-    /** The system cannot always say when a process started, least of all when it has only just begun. */
-    private boolean startedThen(ProcessHandle process) {
-        long start = startOf(process);
-        return start == 0 || startedAt == 0 || Math.abs(start - startedAt) <= START_TOLERANCE_MILLIS;
-    }
-
-    /** Whether it ended and nobody collected it: with no init process to do so, it stays in the table for ever. */
-    private static boolean isZombie(long pid) {
+    /** @throws VlmException {@code START_FAILED} when the system does not say what tells the process apart; it is ended */
+    static RunningProgram of(Process process, ProcessIdentity identities, int port, int managementPort, String command)
+            throws InterruptedException {
+        boolean known = false;
         try {
-            String stat = Files.readString(Path.of("/proc", Long.toString(pid), "stat"));
-            int state = stat.lastIndexOf(')') + 2;
-            return state < stat.length() && (stat.charAt(state) == 'Z' || stat.charAt(state) == 'X');
-        } catch (IOException noProcFileSystem) {
-            return false;
+            long deadline = System.nanoTime() + IDENTITY_LIMIT.toNanos();
+            Optional<String> identity = identities.of(process.pid());
+            // One that ended has no identity a moment before the JVM has fetched its exit code.
+            while (identity.isEmpty() && process.isAlive()) {
+                if (System.nanoTime() - deadline > 0) {
+                    throw new VlmException(
+                            ErrorCode.START_FAILED,
+                            "the system does not say when process " + process.pid()
+                                    + " began; expected to tell it by that, hint: VLM_PROCESS_IDENTITY");
+                }
+                Thread.sleep(POLL_MILLIS);
+                identity = identities.of(process.pid());
+            }
+            known = true;
+            return new RunningProgram(process.pid(), identity.orElse(""), port, managementPort, command);
+        } finally {
+            if (!known) {
+                process.destroyForcibly();
+            }
         }
+    }
+
+    /** This process, which serves nothing. */
+    static RunningProgram self(ProcessIdentity identities) {
+        long pid = ProcessHandle.current().pid();
+        return new RunningProgram(pid, identities.of(pid).orElse(""), 0, 0, "");
+    }
+
+    /**
+     * The process, when it is still the one that was started. A handle signals only the process that it was made for, and it
+     * is made before the identity is compared: what is checked is what is ended.
+     */
+    Optional<ProcessHandle> alive(ProcessIdentity identities) {
+        return ProcessHandle.of(pid)
+                .filter(process -> identities.of(pid).filter(identity::equals).isPresent());
     }
 }

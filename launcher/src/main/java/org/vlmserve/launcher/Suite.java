@@ -1,5 +1,6 @@
 package org.vlmserve.launcher;
 
+import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -24,7 +25,7 @@ record Suite(Path directory) {
                     classPath,
                     Stream.of(arguments.get(classPath).split(":"))
                             .map(jar -> directory.resolve(jar).toString())
-                            .collect(Collectors.joining(":")));
+                            .collect(Collectors.joining(File.pathSeparator)));
             return arguments;
         } catch (IOException e) {
             throw new VlmException(

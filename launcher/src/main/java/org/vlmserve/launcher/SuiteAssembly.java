@@ -40,11 +40,11 @@ final class SuiteAssembly {
     }
 
     /** Arguments: the repository's root, the suite's directory. */
-    public static void main(String[] args) throws IOException {
+    public static void main(String[] args) throws IOException, InterruptedException {
         new SuiteAssembly(Path.of(args[0]), Path.of(args[1])).assemble();
     }
 
-    void assemble() throws IOException {
+    void assemble() throws IOException, InterruptedException {
         Path lib = Files.createDirectories(suite.resolve("lib"));
         List<Path> launcher = classPath(root.resolve("launcher"));
         for (Path jar : launcher) {
@@ -64,8 +64,28 @@ final class SuiteAssembly {
                 }
             }
         }
-        // bin/vlm compares sources with this file's time: a tree that Maven built is not built again.
-        Files.writeString(suite.resolve("built"), "");
+        noteSources();
+    }
+
+    /** Lets bin/vlm see that a tree which Maven built need not be built again. */
+    private void noteSources() throws IOException, InterruptedException {
+        Path built = suite.resolve("built");
+        Path script = root.resolve("launcher/src/main/sh/sources.sh");
+        boolean noted = false;
+        try {
+            noted = new ProcessBuilder("sh", script.toString(), root.toString())
+                            .redirectOutput(built.toFile())
+                            .redirectError(ProcessBuilder.Redirect.INHERIT)
+                            .start()
+                            .waitFor()
+                    == 0;
+        } catch (IOException noShell) {
+            // Nor can bin/vlm run here.
+        } finally {
+            if (!noted) {
+                Files.deleteIfExists(built);
+            }
+        }
     }
 
     private static List<Path> classPath(Path module) throws IOException {

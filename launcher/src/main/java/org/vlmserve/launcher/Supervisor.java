@@ -41,13 +41,24 @@ final class Supervisor {
     private final AotCaches caches;
     private final Progress progress;
     private final Http http;
+    private final Wrappers wrappers;
+    private final ProcessIdentity identities;
 
-    Supervisor(Home home, Suite suite, AotCaches caches, Progress progress, Http http) {
+    Supervisor(
+            Home home,
+            Suite suite,
+            AotCaches caches,
+            Progress progress,
+            Http http,
+            Wrappers wrappers,
+            ProcessIdentity identities) {
         this.home = home;
         this.suite = suite;
         this.caches = caches;
         this.progress = progress;
         this.http = http;
+        this.wrappers = wrappers;
+        this.identities = identities;
     }
 
     /** Makes the bundle directories; asked for after those programs are on their way that need none. */
@@ -127,7 +138,7 @@ final class Supervisor {
             Optional<RunningProgram> noted = home.read(program.wireName(), RunningProgram.class);
             State state = noted.isEmpty()
                     ? State.STOPPED
-                    : noted.get().alive().isEmpty()
+                    : noted.get().alive(identities).isEmpty()
                             ? State.DEAD
                             : isReady(program, noted.get()) ? State.READY : State.STARTING;
             all.add(new Status(program, state, noted));
@@ -256,10 +267,11 @@ final class Supervisor {
             int managementPort,
             String fingerprint,
             Map<Program, Process> started)
-            throws IOException {
-        Process process = JavaCommand.startDetached(command, home, new LogFile(home.log(program.wireName())));
+            throws IOException, InterruptedException {
+        Process process = JavaCommand.start(
+                wrappers.detached(), command, Map.of(), home, new LogFile(home.log(program.wireName())));
         started.put(program, process);
-        RunningProgram running = RunningProgram.of(process, port, managementPort, fingerprint);
+        RunningProgram running = RunningProgram.of(process, identities, port, managementPort, fingerprint);
         home.write(program.wireName(), running);
         return running;
     }
@@ -300,7 +312,7 @@ final class Supervisor {
 
     private void requireAlive(Program program, RunningProgram process, Optional<Process> child)
             throws IOException, InterruptedException {
-        if (process.alive().isPresent()) {
+        if (process.alive(identities).isPresent()) {
             return;
         }
         // The system says that it is gone a moment before the JVM has fetched its exit code.
@@ -314,7 +326,7 @@ final class Supervisor {
     }
 
     private static void requireTime(long deadline, Duration limit, String waitingFor) {
-        if (System.nanoTime() > deadline) {
+        if (System.nanoTime() - deadline > 0) {
             throw new VlmException(
                     ErrorCode.START_FAILED,
                     "waited " + limit.toMinutes() + " minutes for " + waitingFor + "; hint: vlm logs PROGRAM");
@@ -330,7 +342,7 @@ final class Supervisor {
 
     private Optional<RunningProgram> running(Program program) throws IOException {
         return home.read(program.wireName(), RunningProgram.class)
-                .filter(process -> process.alive().isPresent());
+                .filter(process -> process.alive(identities).isPresent());
     }
 
     /** The services first, so that they can say good-bye to the broker. */
@@ -350,18 +362,18 @@ final class Supervisor {
         for (Program program : programs) {
             Optional<RunningProgram> running = running(program);
             if (running.isPresent()) {
-                running.get().alive().ifPresent(ProcessHandle::destroy);
+                running.get().alive(identities).ifPresent(ProcessHandle::destroy);
                 stopping.put(program, running.get());
             }
         }
         long deadline = System.nanoTime() + STOP_LIMIT.toNanos();
         for (Map.Entry<Program, RunningProgram> entry : stopping.entrySet()) {
             RunningProgram process = entry.getValue();
-            while (process.alive().isPresent()) {
-                if (System.nanoTime() > deadline) {
+            while (process.alive(identities).isPresent()) {
+                if (System.nanoTime() - deadline > 0) {
                     progress.line(entry.getKey().wireName() + " did not stop within " + STOP_LIMIT.toSeconds()
                             + " s and is killed");
-                    process.alive().ifPresent(ProcessHandle::destroyForcibly);
+                    process.alive(identities).ifPresent(ProcessHandle::destroyForcibly);
                     deadline = System.nanoTime() + STOP_LIMIT.toNanos();
                 }
                 Thread.sleep(POLL_MILLIS);

@@ -30,8 +30,6 @@ import org.vlmserve.protocol.error.VlmException;
 /** The commands of {@code bin/vlm}. */
 public final class Vlm {
 
-    static final int DEFAULT_PORT = 8080;
-
     private static final int OK = 0;
     private static final int FAILED = 1;
     private static final int USAGE = 2;
@@ -51,38 +49,6 @@ public final class Vlm {
     private final Models models;
     private final Askers askers;
 
-    /**
-     * @param root the repository
-     * @param home the state directory
-     * @param suite what the build put together
-     * @param models where checkpoints lie
-     * @param directory what relative paths on the command line start from
-     * @param terminal whether somebody watches standard error
-     * @param caches whether to make and use AOT caches
-     */
-    record Environment(
-            Path root, Path home, Path suite, Path models, Path directory, boolean terminal, boolean caches) {
-
-        /** From the properties that {@code bin/vlm} sets. */
-        static Environment ofSystem() {
-            Path root = Path.of(System.getProperty("vlm.root", ".")).toAbsolutePath();
-            return new Environment(
-                    root,
-                    Path.of(System.getProperty("vlm.home", root.resolve(".vlm").toString()))
-                            .toAbsolutePath(),
-                    root.resolve("launcher/target/suite"),
-                    root.resolve("models"),
-                    Path.of("").toAbsolutePath(),
-                    Boolean.getBoolean("vlm.terminal"),
-                    Boolean.parseBoolean(System.getProperty("vlm.caches", "true")));
-        }
-
-        /** What {@link #ofSystem} makes the same of in another process. */
-        List<String> properties() {
-            return List.of("-Dvlm.root=" + root, "-Dvlm.home=" + home, "-Dvlm.caches=" + caches);
-        }
-    }
-
     Vlm(Environment environment, PrintStream out, PrintStream err) {
         this.environment = environment;
         this.out = out;
@@ -90,10 +56,11 @@ public final class Vlm {
         home = new Home(environment.home());
         suite = new Suite(environment.suite());
         progress = new Progress(err, environment.terminal());
-        caches = new AotCaches(home, suite, environment.caches());
-        supervisor = new Supervisor(home, suite, caches, progress, http);
+        caches = new AotCaches(home, suite, environment.aotCaches());
+        supervisor =
+                new Supervisor(home, suite, caches, progress, http, environment.wrappers(), environment.identities());
         models = new Models(environment.models(), home, suite, progress);
-        askers = new Askers(home);
+        askers = new Askers(home, environment.identities());
     }
 
     public static void main(String[] arguments) {
@@ -112,7 +79,13 @@ public final class Vlm {
                 }
             }
         }));
-        int code = new Vlm(Environment.ofSystem(), out, err).run(arguments);
+        int code;
+        try {
+            code = new Vlm(Environment.ofSystem(), out, err).run(arguments);
+        } catch (CommandLine.UsageException e) {
+            err.println("error [usage] " + e.getMessage());
+            code = USAGE;
+        }
         out.flush();
         err.flush();
         cleanedUp.countDown();
@@ -188,7 +161,7 @@ public final class Vlm {
                 models.defaultOf(Set.of());
             }
             Integer wish = command.port();
-            port = wish != null ? wish : kept ? running.get().port() : DEFAULT_PORT;
+            port = wish != null ? wish : kept ? running.get().port() : environment.port();
             supervisor.up(port, false, () -> bundles(sources));
             out.println("serving " + String.join(", ", sources.keySet()) + " at http://127.0.0.1:" + port + "/v1");
         }
@@ -225,7 +198,7 @@ public final class Vlm {
 
     private int down() throws IOException, InterruptedException {
         Optional<RunningProgram> trainer = home.read(TRAINER, RunningProgram.class);
-        trainer.flatMap(RunningProgram::alive).ifPresent(ProcessHandle::destroy);
+        trainer.flatMap(process -> process.alive(environment.identities())).ifPresent(ProcessHandle::destroy);
         try (Home.Held held = lock()) {
             progress.begin("stopping");
             boolean any = supervisor.down();
@@ -359,16 +332,20 @@ public final class Vlm {
         }
     }
 
-    private void prepareCachesInBackground() throws IOException {
+    private void prepareCachesInBackground() throws IOException, InterruptedException {
         if (caches.missing().isEmpty()
                 || home.read(TRAINER, RunningProgram.class)
-                        .flatMap(RunningProgram::alive)
+                        .flatMap(process -> process.alive(environment.identities()))
                         .isPresent()) {
             return;
         }
-        Process process = JavaCommand.startInBackground(
-                JavaCommand.launcher(environment.properties(), TRAINER), home, new LogFile(home.log(TRAINER)));
-        home.write(TRAINER, RunningProgram.of(process, 0, 0, ""));
+        Process process = JavaCommand.start(
+                environment.wrappers().background(),
+                JavaCommand.launcher(environment.root(), TRAINER),
+                environment.variables(),
+                home,
+                new LogFile(home.log(TRAINER)));
+        home.write(TRAINER, RunningProgram.of(process, environment.identities(), 0, 0, ""));
     }
 
     private int prepareCaches() throws IOException, InterruptedException {
@@ -380,7 +357,7 @@ public final class Vlm {
         progress.begin(step);
         boolean all = true;
         try (ExecutorService training =
-                Executors.newFixedThreadPool(Runtime.getRuntime().availableProcessors())) {
+                Executors.newFixedThreadPool(Math.min(missing.size(), environment.aotTrainings()))) {
             List<Callable<Boolean>> runs = new ArrayList<>();
             missing.forEach(program -> runs.add(() -> caches.train(program)));
             List<Future<Boolean>> trained = training.invokeAll(runs);

@@ -2,22 +2,27 @@ package org.vlmserve.launcher;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.File;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Instant;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.jar.Attributes;
 import java.util.jar.JarEntry;
 import java.util.jar.JarOutputStream;
 import java.util.jar.Manifest;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.vlmserve.launcher.Scripts.Outcome;
 
 /** {@code bin/vlm} in a tree of its own, with a {@code mvn} and a launcher that say how they were called. */
 class BinVlmTest {
@@ -25,35 +30,27 @@ class BinVlmTest {
     @TempDir
     Path directory;
 
+    private Scripts scripts;
     private Path root;
     private Path tools;
-    private Path script;
 
     @BeforeEach
     void prepare() throws IOException {
-        root = Files.createDirectories(directory.resolve("a tree"));
-        tools = Files.createDirectories(directory.resolve("tools"));
-        script = Files.createDirectories(root.resolve("bin")).resolve("vlm");
-        Files.createDirectories(root.resolve("launcher/src/main"));
+        scripts = new Scripts(directory, "bin/vlm", "launcher/src/main/sh/tools.sh", "launcher/src/main/sh/sources.sh");
+        root = scripts.root;
+        tools = scripts.tools;
         Files.writeString(root.resolve("pom.xml"), "<project/>");
-        install(Files.readString(Path.of(System.getProperty("vlm.root"), "bin", "vlm")));
         launcherJar(tools.resolve("launcher.jar"));
-        tool(
+        maven("");
+    }
+
+    /** One that puts a launcher where a build would, after some more. */
+    private void maven(String more) throws IOException {
+        scripts.tool(
                 "mvn",
-                "echo \"[INFO] Building launcher 0.1.0  [1/1]\"\necho \"$JAVA_HOME: $*\" >>\"" + tools
+                more + "echo \"[INFO] Building launcher 0.1.0  [1/1]\"\necho \"$JAVA_HOME: $*\" >>\"" + tools
                         + "/calls\"\nmkdir -p launcher/target/suite/lib\ncp \"" + tools
                         + "/launcher.jar\" launcher/target/suite/lib/launcher-0.1.0.jar\n");
-    }
-
-    private void install(String text) throws IOException {
-        Files.writeString(script, text);
-        Files.setPosixFilePermissions(script, PosixFilePermissions.fromString("rwxr-xr-x"));
-    }
-
-    private void tool(String name, String text) throws IOException {
-        Path file = tools.resolve(name);
-        Files.writeString(file, "#!/bin/sh\n" + text);
-        Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rwxr-xr-x"));
     }
 
     /** Says how it was called. */
@@ -62,7 +59,9 @@ class BinVlmTest {
 
         public static void main(String[] arguments) {
             System.out.println("root " + System.getProperty("vlm.root"));
-            System.out.println("home " + System.getProperty("vlm.home"));
+            System.out.println("home " + System.getenv("VLM_HOME"));
+            System.out.println("terminal " + System.getProperty("vlm.terminal"));
+            System.out.println("heap " + Runtime.getRuntime().maxMemory() / 1_000_000_000.0);
             System.out.println("directory " + Path.of("").toAbsolutePath());
             for (String argument : arguments) {
                 System.out.println("argument " + argument);
@@ -84,22 +83,10 @@ class BinVlmTest {
         }
     }
 
-    private record Outcome(int code, String out, String err) {}
-
     private Outcome run(Path from, Map<String, String> environment, String... command) throws Exception {
-        Path out = directory.resolve("out");
-        Path err = directory.resolve("err");
-        ProcessBuilder builder = new ProcessBuilder(command)
-                .directory(from.toFile())
-                .redirectOutput(out.toFile())
-                .redirectError(err.toFile());
-        builder.environment().put("JAVA_HOME", System.getProperty("java.home"));
-        builder.environment().put("PATH", tools + ":/usr/bin:/bin");
-        builder.environment().remove("VLM_HOME");
-        builder.environment().putAll(environment);
-        int code = builder.start().waitFor();
-        return new Outcome(
-                code, Files.readString(out, StandardCharsets.UTF_8), Files.readString(err, StandardCharsets.UTF_8));
+        Map<String, String> all = new HashMap<>(environment);
+        all.putIfAbsent("JAVA_HOME", System.getProperty("java.home"));
+        return scripts.run(from, all, command);
     }
 
     @Test
@@ -109,8 +96,10 @@ class BinVlmTest {
         Outcome first = run(elsewhere, Map.of(), link.toString(), "ask", "a picture.png", "What's \"it\"?");
         assertThat(first.out())
                 .as(first.err())
-                .isEqualTo("root " + root + "\nhome null\ndirectory " + elsewhere
-                        + "\nargument ask\nargument a picture.png\nargument What's \"it\"?\n");
+                .matches(Pattern.quote("root " + root + "\nhome null\nterminal false\n")
+                        + "heap (0\\.9|1\\.0).*\n"
+                        + Pattern.quote("directory " + elsewhere
+                                + "\nargument ask\nargument a picture.png\nargument What's \"it\"?\n"));
         assertThat(first.err()).contains("building").contains("[1/1] launcher").contains("argument prepare-caches\n");
         assertThat(first.code()).as("the launcher's").isEqualTo(3);
         assertThat(tools.resolve("calls"))
@@ -122,22 +111,57 @@ class BinVlmTest {
         assertThat(second.err()).isEmpty();
     }
 
+    /** Whatever the clock said when it was changed. */
     @Test
-    void buildsAgainWhenASourceIsNewer() throws Exception {
+    void buildsAgainWhenASourceIsAnother() throws Exception {
         run(root, Map.of(), "bin/vlm");
-        Path source = Files.writeString(root.resolve("launcher/src/main/A.java"), "");
-        Files.setLastModifiedTime(source, FileTime.from(Instant.now().plusSeconds(5)));
+        Path source = root.resolve("launcher/src/main/A file.java");
+        FileTime before = FileTime.from(Instant.now().minusSeconds(86_400));
+        for (String text : new String[] {"a", "b"}) {
+            Files.writeString(source, text);
+            Files.setLastModifiedTime(source, before);
+            assertThat(run(root, Map.of(), "bin/vlm").err()).contains("building");
+            assertThat(run(root, Map.of(), "bin/vlm").err()).isEmpty();
+        }
+        Files.setLastModifiedTime(source, FileTime.from(Instant.now().plusSeconds(86_400)));
+        assertThat(run(root, Map.of(), "bin/vlm").err())
+                .as("only its time is another")
+                .isEmpty();
+        Files.move(source, root.resolve("launcher/src/main/B.java"));
         assertThat(run(root, Map.of(), "bin/vlm").err()).contains("building");
-        Files.delete(source);
-        Files.setLastModifiedTime(
-                root.resolve("launcher/src/main"), FileTime.from(Instant.now().minusSeconds(60)));
+        Files.delete(root.resolve("launcher/src/main/B.java"));
+        assertThat(run(root, Map.of(), "bin/vlm").err()).contains("building");
+        assertThat(Files.readAllLines(tools.resolve("calls"))).hasSize(5);
+    }
+
+    @Test
+    void whatIsChangedWhileItIsBuiltIsBuiltNextTime() throws Exception {
+        maven("echo late >launcher/src/main/Late.java\n");
+        assertThat(run(root, Map.of(), "bin/vlm").err()).contains("building");
+        maven("");
+        assertThat(run(root, Map.of(), "bin/vlm").err()).contains("building");
         assertThat(run(root, Map.of(), "bin/vlm").err()).isEmpty();
-        assertThat(Files.readAllLines(tools.resolve("calls"))).hasSize(2);
+    }
+
+    @Test
+    void aTreeThatMavenBuiltIsNotBuiltAgain() throws Exception {
+        for (Program program : Program.values()) {
+            Path module = root.resolve(program.module());
+            Files.createDirectories(module.resolve("target"));
+            Files.writeString(module.resolve("target/runtime.classpath"), "");
+        }
+        Path target = Files.createDirectories(root.resolve("launcher/target"));
+        Files.writeString(target.resolve("runtime.classpath"), "");
+        Files.copy(tools.resolve("launcher.jar"), target.resolve("launcher-0.1.0.jar"));
+        new SuiteAssembly(root, target.resolve("suite")).assemble();
+        assertThat(run(root, Map.of(), "bin/vlm", "down").err()).isEmpty();
+        Files.writeString(root.resolve("pom.xml"), "<project></project>");
+        assertThat(run(root, Map.of(), "bin/vlm", "down").err()).contains("building");
     }
 
     @Test
     void aFailedBuildIsNoBuild() throws Exception {
-        tool("mvn", "echo '[ERROR] A.java:[1,1] no such thing'\nexit 1\n");
+        scripts.tool("mvn", "echo '[ERROR] A.java:[1,1] no such thing'\nexit 1\n");
         Outcome outcome = run(root, Map.of(), "bin/vlm", "up");
         assertThat(outcome.code()).isEqualTo(1);
         assertThat(outcome.err())
@@ -146,51 +170,147 @@ class BinVlmTest {
         assertThat(root.resolve("launcher/target/suite/built")).doesNotExist();
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"auto", "flock", "directory"})
+    void ofTwoAtOnceOneBuilds(String lock) throws Exception {
+        maven("sleep 1\n");
+        Map<String, String> environment = Map.of("JAVA_HOME", System.getProperty("java.home"), "VLM_BUILD_LOCK", lock);
+        File nowhere = directory.resolve("printed").toFile();
+        Process one = scripts.start(root, environment, nowhere, nowhere, "bin/vlm");
+        Process two = scripts.start(root, environment, nowhere, nowhere, "bin/vlm");
+        assertThat(one.waitFor()).isZero();
+        assertThat(two.waitFor()).isZero();
+        assertThat(Files.readAllLines(tools.resolve("calls"))).hasSize(1);
+        assertThat(root.resolve("launcher/target/build.lock.d")).doesNotExist();
+    }
+
+    @Test
+    void aFailedBuildGivesTheTreeUp() throws Exception {
+        scripts.tool("mvn", "exit 1\n");
+        Map<String, String> environment = Map.of("VLM_BUILD_LOCK", "directory");
+        assertThat(run(root, environment, "bin/vlm").err()).contains("error [build_failed] mvn package failed");
+        maven("");
+        assertThat(run(root, environment, "bin/vlm").code()).isZero();
+    }
+
+    @Test
+    void aLockThatAKilledBuildLeftIsNamed() throws Exception {
+        Process killed = new ProcessBuilder("true").start();
+        killed.waitFor();
+        Path lock = Files.createDirectories(root.resolve("launcher/target/build.lock.d"));
+        Files.writeString(lock.resolve("holder"), killed.pid() + "\n");
+        assertThat(run(root, Map.of("VLM_BUILD_LOCK", "directory"), "bin/vlm"))
+                .satisfies(outcome -> assertThat(outcome.code()).isEqualTo(1))
+                .satisfies(outcome -> assertThat(outcome.err())
+                        .isEqualTo("error [build_failed] process " + killed.pid()
+                                + " ended while it built the tree; expected it to remove " + lock
+                                + ", hint: delete that\n"));
+    }
+
+    @Test
+    void aLockThatIsNotThereIsNotTaken() throws Exception {
+        Map<String, String> bare = Map.of("PATH", tools + ":" + scripts.bareSystem());
+        assertThat(run(root, bare, "/bin/sh", "bin/vlm").code())
+                .as("the directory is, without being asked for")
+                .isZero();
+        Files.delete(root.resolve("launcher/target/suite/built"));
+        Map<String, String> flock = new HashMap<>(bare);
+        flock.put("VLM_BUILD_LOCK", "flock");
+        assertThat(run(root, flock, "/bin/sh", "bin/vlm").err())
+                .startsWith("error [usage] VLM_BUILD_LOCK asks for flock, which is not on PATH");
+        assertThat(run(root, Map.of("VLM_BUILD_LOCK", "hope"), "bin/vlm").err())
+                .isEqualTo("error [usage] VLM_BUILD_LOCK=hope; expected one of: auto, flock, directory\n");
+    }
+
+    /** Standard error is a file here, and no terminal. */
+    @ParameterizedTest
+    @CsvSource({"auto, false", "true, true", "false, false", "'', false"})
+    void theTerminal(String variable, String seen) throws Exception {
+        assertThat(run(root, Map.of("VLM_TERMINAL", variable), "bin/vlm").out()).contains("terminal " + seen + "\n");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", "C", "POSIX", "C.UTF-8"})
+    void lettersBeyondAsciiArrive(String locale) throws Exception {
+        Path file = Files.createFile(directory.resolve("Zürich.png"));
+        Outcome outcome =
+                run(directory, Map.of("LC_ALL", locale), root + "/bin/vlm", file.toString(), "Où est le n° 7 €?");
+        assertThat(outcome.out()).contains("argument " + file + "\n").contains("argument Où est le n° 7 €?\n");
+    }
+
     @Test
     void saysWhichJdksItFoundInsteadOfTheOneItNeeds() throws Exception {
-        install(Files.readString(script).replaceAll("/usr/lib/jvm|/opt|/Library", directory.toString() + "/nowhere"));
-        Path old = directory.resolve("jdk-17");
-        Files.createDirectories(old.resolve("bin"));
-        Files.writeString(old.resolve("release"), "JAVA_VERSION=\"17.0.2\"\n");
-        for (String name : new String[] {"java", "javac"}) {
-            Files.writeString(old.resolve("bin").resolve(name), "#!/bin/sh\n");
-            Files.setPosixFilePermissions(
-                    old.resolve("bin").resolve(name), PosixFilePermissions.fromString("rwxr-xr-x"));
-        }
+        Path old = scripts.jdk("jdk-17", "17.0.2");
+        Path other = scripts.jdk("jdks/another", "21");
+        Path jdks = other.getParent();
         Outcome outcome = run(
                 root,
                 Map.of(
                         "JAVA_HOME",
                         old.toString(),
-                        "HOME",
-                        directory.toString(),
+                        "VLM_JDK_PATH",
+                        directory.resolve("none") + ":" + jdks,
                         "PATH",
-                        tools + ":" + old + "/bin:" + basics()),
+                        tools + ":" + old + "/bin:" + scripts.bareSystem()),
                 "/bin/sh",
                 "bin/vlm",
                 "up");
         assertThat(outcome.code()).isEqualTo(1);
         assertThat(outcome.err())
                 .startsWith("error [no_jdk] no JDK 25; found: " + old + " (version 17)")
-                .contains("hint: install one");
+                .contains(" " + other + " (version 21)")
+                .endsWith("hint: install one from https://adoptium.net and set JAVA_HOME\n")
+                .hasLineCount(1);
 
         Outcome none = run(
                 root,
-                Map.of("JAVA_HOME", "", "HOME", directory.toString(), "PATH", basics().toString()),
+                Map.of("JAVA_HOME", "", "VLM_JDK_PATH", tools.toString(), "PATH", scripts.bareSystem() + ""),
                 "/bin/sh",
                 "bin/vlm",
                 "up");
-        assertThat(none.err()).startsWith("error [no_jdk] no JDK 25; found: none; expected one in JAVA_HOME");
+        assertThat(none.err())
+                .startsWith("error [no_jdk] no JDK 25; found: none; expected one in JAVA_HOME, on PATH or in one of "
+                        + tools + ",")
+                .hasLineCount(1);
     }
 
-    /** The tools of a bare system, without its java. */
-    private Path basics() throws IOException {
-        Path basics = Files.createDirectories(directory.resolve("basics"));
-        for (String name : new String[] {"readlink", "dirname", "sed", "find", "head"}) {
-            Path tool = basics.resolve(name);
-            Files.writeString(tool, "#!/bin/sh\nPATH=/usr/bin:/bin exec " + name + " \"$@\"\n");
-            Files.setPosixFilePermissions(tool, PosixFilePermissions.fromString("rwxr-xr-x"));
-        }
-        return basics;
+    /** A JDK 25 in JAVA_HOME, else on PATH, else in a place that is searched; itself there, or one of several. */
+    @Test
+    void whereAJdkIsFound() throws Exception {
+        Path home = Path.of(System.getProperty("java.home"));
+        Path jdks = Files.createDirectories(directory.resolve("some jdks"));
+        Files.createSymbolicLink(jdks.resolve("jdk"), home);
+        Path linked = Files.createSymbolicLink(tools.resolve("java"), home.resolve("bin/java"));
+        Path old = scripts.jdk("jdk-17", "17.0.2");
+        String bare = tools + ":" + scripts.bareSystem();
+        assertThat(built(Map.of("JAVA_HOME", home.toString(), "PATH", bare))).isEqualTo(home.toString());
+        assertThat(built(Map.of("JAVA_HOME", old.toString(), "VLM_JDK_PATH", "/none", "PATH", bare)))
+                .as("the one on PATH")
+                .isEqualTo(home.toString());
+        Files.delete(linked);
+        assertThat(built(Map.of("JAVA_HOME", old.toString(), "VLM_JDK_PATH", "/none:" + jdks, "PATH", bare)))
+                .isEqualTo(jdks + "/jdk");
+        assertThat(built(Map.of("JAVA_HOME", "", "VLM_JDK_PATH", home + ":/none", "PATH", bare)))
+                .isEqualTo(home.toString());
+    }
+
+    /** The JDK that the tree was built with. */
+    private String built(Map<String, String> environment) throws Exception {
+        Files.deleteIfExists(tools.resolve("calls"));
+        Files.deleteIfExists(root.resolve("launcher/target/suite/built"));
+        Outcome outcome = run(root, environment, "/bin/sh", "bin/vlm");
+        assertThat(outcome.code()).as(outcome.err()).isZero();
+        String call = Files.readString(tools.resolve("calls"));
+        return call.substring(0, call.indexOf(": "));
+    }
+
+    @Test
+    void saysThatMavenIsMissing() throws Exception {
+        Outcome outcome = run(root, Map.of("PATH", scripts.bareSystem() + ""), "/bin/sh", "bin/vlm", "up");
+        assertThat(outcome.code()).isEqualTo(1);
+        assertThat(outcome.err())
+                .startsWith("error [no_maven] no mvn on PATH; expected Maven 3.8 or later, hint: ")
+                .contains("https://maven.apache.org/")
+                .hasLineCount(1);
     }
 }

@@ -3,6 +3,8 @@ package org.vlmserve.launcher;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.lang.management.ManagementFactory;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
@@ -10,6 +12,8 @@ import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.time.Duration;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
@@ -19,19 +23,67 @@ import tools.jackson.databind.json.JsonMapper;
 /**
  * Behaves like any program of the suite as far as the launcher can tell, and starts in a fraction of a second. Its first
  * argument says which program it is. A bundle that holds a file {@code corrupt} makes a stage fail as Spring does, one
- * that holds {@code slow} keeps it from ever being ready; the gateway answers with the names of the media types that it got and the question.
+ * that holds {@code slow} keeps it from ever being ready; the gateway answers with the names of the media types that it got
+ * and the question. In a training run it ends like the program that it stands for, and notes in {@code trainings} when it
+ * begins and ends.
  */
-final class FakeProgram {
+public final class FakeProgram {
 
     private FakeProgram() {}
 
     public static void main(String[] arguments) throws Exception {
         System.out.println("INFO starting " + arguments[0]);
+        if (Training.runs()) {
+            Training.begin(arguments[0]);
+            if (!arguments[0].equals(Program.BROKER.wireName())) {
+                return;
+            }
+        }
         switch (Program.ofWireName(arguments[0]).orElseThrow()) {
             case BROKER -> broker(Path.of(arguments[1]));
             case IMPORTER -> importCheckpoint(Path.of(arguments[1]), Path.of(arguments[2]));
             case GATEWAY -> gateway(options(arguments));
             case VISION_ENCODER, PROJECTOR, DECODER -> stage(options(arguments));
+        }
+    }
+
+    /** A file {@code together} in the state directory holds how many trainings each of them waits for. */
+    private static final class Training {
+
+        private static final Path LOG = Path.of("trainings");
+        private static final Path TOGETHER = Path.of("together");
+        private static final Duration LIMIT = Duration.ofSeconds(60);
+
+        static boolean runs() {
+            return ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
+                    .anyMatch(option -> option.startsWith("-XX:AOTCacheOutput="));
+        }
+
+        static void begin(String program) throws IOException, InterruptedException {
+            note("begin " + program);
+            Runtime.getRuntime().addShutdownHook(new Thread(() -> {
+                try {
+                    note("end " + program);
+                } catch (IOException e) {
+                    throw new UncheckedIOException(e);
+                }
+            }));
+            int together = Files.exists(TOGETHER) ? Integer.parseInt(Files.readString(TOGETHER)) : 1;
+            long deadline = System.nanoTime() + LIMIT.toNanos();
+            while (Files.readAllLines(LOG).stream()
+                            .filter(line -> line.startsWith("begin"))
+                            .count()
+                    < together) {
+                if (System.nanoTime() - deadline > 0) {
+                    System.out.println("ERROR too few trainings at once");
+                    Runtime.getRuntime().halt(1);
+                }
+                Thread.sleep(20);
+            }
+        }
+
+        private static void note(String line) throws IOException {
+            Files.writeString(LOG, line + "\n", StandardOpenOption.CREATE, StandardOpenOption.APPEND);
         }
     }
 

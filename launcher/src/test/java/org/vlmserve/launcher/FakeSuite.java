@@ -8,7 +8,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
+import org.vlmserve.launcher.CommandLine.UsageException;
 
 /** A built tree of {@link FakeProgram}s, laid out like the repository. */
 final class FakeSuite implements AutoCloseable {
@@ -17,9 +20,26 @@ final class FakeSuite implements AutoCloseable {
     final Path models;
     private final Path suite;
     private final Path directory;
+    private final Map<String, String> variables;
+    private final Environment environment;
 
-    FakeSuite(Path directory) throws IOException {
+    FakeSuite(Path directory) throws IOException, UsageException {
+        this(directory, Map.of());
+    }
+
+    FakeSuite(Path directory, Map<String, String> changes) throws IOException, UsageException {
+        this(directory, changes, System.getProperty("java.class.path"));
+    }
+
+    /**
+     * @param changes to the variables with which commands run here
+     * @param classPath of the fake programs
+     */
+    FakeSuite(Path directory, Map<String, String> changes, String classPath) throws IOException, UsageException {
         this.directory = directory;
+        variables = new TreeMap<>(Map.of("VLM_AOT_CACHES", "false", "PATH", System.getenv("PATH")));
+        variables.putAll(changes);
+        environment = Environment.of(directory, directory, variables, "false", System.getProperty("os.name"), 2);
         home = directory.resolve(".vlm");
         models = Files.createDirectories(directory.resolve("models"));
         suite = Files.createDirectories(directory.resolve("launcher/target/suite"));
@@ -29,8 +49,8 @@ final class FakeSuite implements AutoCloseable {
                     List.of(
                             "-XX:TieredStopAtLevel=1",
                             "-cp",
-                            System.getProperty("java.class.path"),
-                            FakeProgram.class.getName(),
+                            classPath,
+                            program == Program.BROKER ? program.mainClass() : FakeProgram.class.getName(),
                             program.wireName()));
             rebuild(program, "0123456789abcdef");
         }
@@ -62,7 +82,7 @@ final class FakeSuite implements AutoCloseable {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         ByteArrayOutputStream err = new ByteArrayOutputStream();
         Vlm vlm = new Vlm(
-                new Vlm.Environment(directory, home, suite, models, directory, false, false),
+                environment,
                 new PrintStream(out, true, StandardCharsets.UTF_8),
                 new PrintStream(err, true, StandardCharsets.UTF_8));
         int code = vlm.run(arguments);
@@ -74,21 +94,30 @@ final class FakeSuite implements AutoCloseable {
         List<String> command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-Dvlm.root=" + directory,
-                "-Dvlm.caches=false",
                 "-cp",
                 System.getProperty("java.class.path"),
                 Vlm.class.getName()));
         command.addAll(List.of(arguments));
-        return new ProcessBuilder(command)
-                .directory(directory.toFile())
-                .redirectErrorStream(true)
-                .start();
+        ProcessBuilder builder =
+                new ProcessBuilder(command).directory(directory.toFile()).redirectErrorStream(true);
+        builder.environment().putAll(variables);
+        return builder.start();
     }
 
     Optional<RunningProgram> running(Program program) throws IOException {
-        return new Home(home)
-                .read(program.wireName(), RunningProgram.class)
-                .filter(process -> process.alive().isPresent());
+        return new Home(home).read(program.wireName(), RunningProgram.class).filter(this::isAlive);
+    }
+
+    String identity(long pid) {
+        return environment.identities().of(pid).orElseThrow();
+    }
+
+    boolean isAlive(RunningProgram process) {
+        return process.alive(environment.identities()).isPresent();
+    }
+
+    ProcessHandle process(Program program) throws IOException {
+        return running(program).orElseThrow().alive(environment.identities()).orElseThrow();
     }
 
     long pid(Program program) throws IOException {

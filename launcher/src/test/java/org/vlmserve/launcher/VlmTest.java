@@ -9,6 +9,7 @@ import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
@@ -17,6 +18,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.vlmserve.launcher.FakeSuite.Outcome;
 
 /** Whole commands against processes that behave like the services. */
@@ -31,7 +34,7 @@ class VlmTest {
     private String port;
 
     @BeforeEach
-    void prepare() throws IOException {
+    void prepare() throws Exception {
         suite = new FakeSuite(Files.createDirectories(directory.resolve("with space")));
         port = Integer.toString(new Ports().choose(0));
     }
@@ -61,8 +64,7 @@ class VlmTest {
         assertThat(again.err()).doesNotContain("starting").doesNotContain("importing");
         assertThat(suite.pid(Program.DECODER)).isEqualTo(decoder);
 
-        ProcessHandle dead =
-                suite.running(Program.PROJECTOR).orElseThrow().alive().orElseThrow();
+        ProcessHandle dead = suite.process(Program.PROJECTOR);
         dead.destroyForcibly();
         dead.onExit().get(10, TimeUnit.SECONDS);
         assertThat(suite.vlm("status"))
@@ -137,7 +139,7 @@ class VlmTest {
                         .out())
                 .isEqualTo("heard small: data:video/mp4 https://example.org/a.MP4?b=c What?\n");
 
-        suite.running(Program.GATEWAY).orElseThrow().alive().orElseThrow().destroyForcibly();
+        suite.process(Program.GATEWAY).destroyForcibly();
         assertThat(suite.vlm("ask", "Why?"))
                 .satisfies(repaired -> assertThat(repaired.err()).contains("starting gateway… ready"))
                 .satisfies(repaired -> assertThat(repaired.out()).isEqualTo("heard small: Why?\n"));
@@ -191,17 +193,47 @@ class VlmTest {
         assertThat(suite.running(Program.BROKER)).isEmpty();
     }
 
-    @Test
-    void aNoteOfAProcessThatIsNoLongerOursIsNotBelieved() throws Exception {
+    @ParameterizedTest
+    @ValueSource(strings = {"proc", "start-time"})
+    void aNoteOfAProcessThatIsNoLongerOursIsNotBelieved(String identity) throws Exception {
+        suite.close();
+        suite = new FakeSuite(directory, Map.of("VLM_PROCESS_IDENTITY", identity));
         suite.checkpoint("small");
-        // This process has the number that was noted, but started at another time.
-        ProcessHandle self = ProcessHandle.current();
-        new Home(suite.home)
-                .write(
-                        Program.DECODER.wireName(),
-                        new RunningProgram(self.pid(), RunningProgram.startOf(self) - 60_000, 0, 1, "command"));
-        assertThat(suite.vlm("status").out()).containsPattern("decoder +" + self.pid() + " +1 +dead");
-        assertThat(suite.vlm("down").err()).as("and it is not stopped").contains("nothing ran");
+        assertThat(suite.vlm("up", "--port", port).code()).isZero();
+        RunningProgram decoder = suite.running(Program.DECODER).orElseThrow();
+        RunningProgram projector = suite.running(Program.PROJECTOR).orElseThrow();
+        // The projector's process now has the number of a decoder that began at another time.
+        String another = suite.identity(ProcessHandle.current().pid());
+        RunningProgram reused =
+                new RunningProgram(projector.pid(), another, 0, decoder.managementPort(), decoder.command());
+        Home home = new Home(suite.home);
+        home.write(Program.DECODER.wireName(), reused);
+        home.forget(Program.PROJECTOR.wireName());
+        try {
+            assertThat(suite.vlm("status").out()).containsPattern("decoder +" + projector.pid() + " +\\d+ +dead");
+            assertThat(suite.vlm("down").err()).contains("stopped");
+            assertThat(suite.isAlive(projector)).as("it is a stranger's").isTrue();
+            assertThat(suite.isAlive(decoder)).isTrue();
+        } finally {
+            home.write(Program.DECODER.wireName(), decoder);
+            home.write(Program.PROJECTOR.wireName(), projector);
+            assertThat(suite.vlm("down").err()).contains("stopped");
+        }
+        assertThat(suite.isAlive(projector)).isFalse();
+        assertThat(suite.isAlive(decoder)).isFalse();
+    }
+
+    @Test
+    void aNoteThatCannotBeReadIsNamed() throws Exception {
+        Path note = Files.createDirectories(suite.home.resolve("run")).resolve("decoder.json");
+        Files.writeString(note, "{\"pid\": 1, \"startedAt\": 5}");
+        assertThat(suite.vlm("down"))
+                .satisfies(down -> assertThat(down.code()).isEqualTo(1))
+                .satisfies(down -> assertThat(down.err())
+                        .contains("error [internal] " + note + " is not what vlm writes")
+                        .contains("hint: "));
+        assertThat(note).as("what it told of is not forgotten").exists();
+        Files.delete(note);
     }
 
     @Test
@@ -239,8 +271,8 @@ class VlmTest {
             // Not Process.destroy(), which would close the pipe that is read below.
             up.toHandle().destroy();
             assertThat(up.waitFor(20, TimeUnit.SECONDS)).isTrue();
-            assertThat(gateway.alive()).isEmpty();
-            assertThat(broker.alive()).isEmpty();
+            assertThat(suite.isAlive(gateway)).isFalse();
+            assertThat(suite.isAlive(broker)).isFalse();
             assertThat(lines.lines()).contains("interrupted");
         }
         assertThat(suite.vlm("status").out()).containsPattern("decoder +- +- +stopped");

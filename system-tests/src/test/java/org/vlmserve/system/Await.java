@@ -1,7 +1,6 @@
 package org.vlmserve.system;
 
 import java.time.Duration;
-import java.time.Instant;
 import java.util.function.BooleanSupplier;
 
 /** Waits for a condition, and says which one when it does not come. */
@@ -10,9 +9,9 @@ final class Await {
     private Await() {}
 
     static void until(String what, Duration limit, BooleanSupplier condition) {
-        Instant end = Instant.now().plus(limit);
+        long end = System.nanoTime() + limit.toNanos();
         while (!condition.getAsBoolean()) {
-            if (Instant.now().isAfter(end)) {
+            if (System.nanoTime() - end > 0) {
                 throw new AssertionError("waited " + limit + " in vain for " + what);
             }
             try {

@@ -2,8 +2,11 @@ package org.vlmserve.system;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.Closeable;
 import java.io.File;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -17,21 +20,39 @@ import org.junit.jupiter.api.io.TempDir;
 
 /**
  * The README tells the truth: each line that starts with {@code $} in a {@code console} block is run, in order, and prints
- * what stands below it. There, {@code …} stands for anything. What would run this very build again is left out.
+ * what stands below it. There, {@code …} stands for anything. What would run this very build again is left out, and the port,
+ * which may be anyone's on this machine, is another one: the README's is held by this test where it is free.
  */
 final class ReadmeTest {
 
     private static final Path ROOT = Path.of(System.getProperty("vlm.root"));
     private static final List<String> THE_BUILD_ITSELF = List.of("mvn verify");
     private static final int LIMIT_SECONDS = 240;
+    private static final int README_PORT = 8080;
 
     private record Command(String line, String expected) {}
 
     @TempDir
     private Path home;
 
+    private final String port = Integer.toString(ServiceProcess.freePort());
+
     @Test
     void each_command_prints_what_the_readme_says() throws Exception {
+        try (Closeable taken = occupied()) {
+            runAll();
+        }
+    }
+
+    private static Closeable occupied() {
+        try {
+            return new ServerSocket(README_PORT, 1, InetAddress.getLoopbackAddress());
+        } catch (IOException alreadyTaken) {
+            return () -> {};
+        }
+    }
+
+    private void runAll() throws Exception {
         List<Command> commands = commands(Files.readAllLines(ROOT.resolve("README.md")));
         assertThat(commands).extracting(Command::line).containsAll(THE_BUILD_ITSELF);
         try {
@@ -47,14 +68,17 @@ final class ReadmeTest {
 
     private void run(Command command) throws IOException, InterruptedException {
         File errors = home.resolve("stderr.txt").toFile();
-        ProcessBuilder builder = new ProcessBuilder("bash", "-c", command.line())
+        String line = command.line().replace("localhost:" + README_PORT, "localhost:" + port);
+        ProcessBuilder builder = new ProcessBuilder("bash", "-c", line)
                 .directory(ROOT.toFile())
                 .redirectInput(new File("/dev/null"))
                 .redirectError(errors);
         builder.environment().put("VLM_HOME", home.resolve("vlm").toString());
+        builder.environment().put("VLM_PORT", port);
+        builder.environment().put("no_proxy", "localhost");
         Process process = builder.start();
         String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();
-        String context = command.line() + "\n" + Files.readString(errors.toPath());
+        String context = line + "\n" + Files.readString(errors.toPath());
         assertThat(process.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS)).as(context).isTrue();
         assertThat(process.exitValue()).as(context).isZero();
         if (!command.expected().isBlank()) {

@@ -12,7 +12,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -84,13 +83,13 @@ final class ServiceProcess implements AutoCloseable {
 
     /** Waits for readiness; fails at once, with the end of the log, if the process dies. */
     ServiceProcess awaitReady(Duration limit) {
-        Instant end = Instant.now().plus(limit);
+        long end = System.nanoTime() + limit.toNanos();
         while (!ready()) {
             if (!process.isAlive()) {
                 throw new AssertionError(
                         name + " died during start-up with " + process.exitValue() + ":\n" + logTail());
             }
-            if (Instant.now().isAfter(end)) {
+            if (System.nanoTime() - end > 0) {
                 throw new AssertionError(name + " was not ready within " + limit + ":\n" + logTail());
             }
             pause();
