@@ -121,6 +121,11 @@ public final class DecoderStage implements PromptHandler, AutoCloseable {
     }
 
     @Override
+    public int contextLength() {
+        return model.contextLength();
+    }
+
+    @Override
     public void start(ReadyPrompt prompt, AnswerSink sink) {
         long now = System.nanoTime();
         synchronized (arrivals) {

@@ -18,6 +18,7 @@ import org.vlmserve.decoder.OnnxTokenModel;
 import org.vlmserve.decoder.TokenModel;
 import org.vlmserve.encoder.EncoderOutput;
 import org.vlmserve.encoder.FrameReader;
+import org.vlmserve.encoder.PixelBounds;
 import org.vlmserve.encoder.VisionEncoderStage;
 import org.vlmserve.families.FamilyRegistry;
 import org.vlmserve.families.ModelFamily;
@@ -93,6 +94,7 @@ public final class Whole implements AutoCloseable {
                         32,
                         2),
                 family.preprocessor(bundle),
+                PixelBounds.MODEL,
                 encoderGraph::run,
                 bundle.manifest(),
                 meters);

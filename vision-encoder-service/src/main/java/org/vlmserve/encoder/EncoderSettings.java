@@ -1,6 +1,7 @@
 package org.vlmserve.encoder;
 
 import java.time.Duration;
+import org.jspecify.annotations.Nullable;
 import org.springframework.boot.context.properties.ConfigurationProperties;
 import org.springframework.boot.context.properties.bind.DefaultValue;
 import org.springframework.util.unit.DataSize;
@@ -16,6 +17,7 @@ import org.springframework.util.unit.DataSize;
 public record EncoderSettings(
         @DefaultValue("1") int workers,
         @DefaultValue("100000000") long maxSourcePixels,
+        @DefaultValue ResizingSettings resizing,
         @DefaultValue VideoSettings video,
         @DefaultValue DecodingSettings decoding) {
 
@@ -23,6 +25,28 @@ public record EncoderSettings(
         if (workers < 1 || maxSourcePixels < 1) {
             throw new IllegalArgumentException("vlm.encoder.workers is " + workers + " and max-source-pixels "
                     + maxSourcePixels + "; expected at least 1 of each");
+        }
+    }
+
+    /**
+     * {@code vlm.encoder.resizing}.
+     *
+     * @param maxPixels most of a picture, or of a video's frame, after resizing; the model's own limit where this is absent or larger
+     * @param beyondModel whether a caller's {@code min_pixels} and {@code max_pixels} may go beyond the model's own limits, as they may
+     *     in the reference; {@code maxPixels} then is the only bound
+     */
+    public record ResizingSettings(
+            @Nullable Long maxPixels, @DefaultValue("false") boolean beyondModel) {
+
+        public ResizingSettings {
+            if (maxPixels != null && maxPixels < 1) {
+                throw new IllegalArgumentException(
+                        "vlm.encoder.resizing.max-pixels is " + maxPixels + "; expected at least 1");
+            }
+        }
+
+        PixelBounds bounds() {
+            return new PixelBounds(maxPixels, beyondModel);
         }
     }
 

@@ -19,6 +19,9 @@ import org.vlmserve.stage.ServedStage;
 /** A bundle's vision encoder on the road. */
 final class ServedEncoder implements ServedStage {
 
+    /** A run that was told to stop ends within an operator; one that is still there after this long never will. */
+    private static final Duration STUCK = Duration.ofMinutes(1);
+
     private final Bundle bundle;
     private final OnnxModel graph;
     private final VisionEncoderStage stage;
@@ -46,6 +49,7 @@ final class ServedEncoder implements ServedStage {
                 ref,
                 FrameReader.of(settings, decoders),
                 families.familyOf(bundle).preprocessor(bundle),
+                settings.resizing().bounds(),
                 graph::run,
                 bundle.manifest(),
                 meters);
@@ -92,7 +96,7 @@ final class ServedEncoder implements ServedStage {
 
     @Override
     public boolean healthy() {
-        return decoders.healthy();
+        return decoders.healthy() && graph.overdue().compareTo(STUCK) < 0;
     }
 
     @Override

@@ -8,7 +8,6 @@ import java.time.Instant;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Map;
-import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 import org.vlmserve.families.bundle.BundleManifest;
 import org.vlmserve.families.preprocess.PicturePreprocessor;
@@ -40,29 +39,45 @@ public final class VisionEncoderStage {
     private final ModelRef ref;
     private final FrameReader reader;
     private final PicturePreprocessor preprocessor;
-    private final UnaryOperator<Map<String, Tensor>> graph;
+    private final PixelBounds bounds;
+    private final EncoderGraph graph;
+    private final int contextLength;
     private final int width;
     private final int rowGroup;
     private final Timer decodeTime;
     private final Timer encodeTime;
     private final Counter patches;
 
+    /** Runs the encoder graph. */
+    @FunctionalInterface
+    public interface EncoderGraph {
+
+        /**
+         * @param inputs as {@link PicturePreprocessor#encoderInputs} gives them
+         * @param stillWanted asked while it runs; what it throws ends the run and is thrown
+         * @return {@code features} [N, E]
+         */
+        Map<String, Tensor> run(Map<String, Tensor> inputs, Runnable stillWanted);
+    }
+
     /**
      * @param reader decodes pictures and videos
-     * @param graph runs the encoder graph once: inputs as {@link PicturePreprocessor#encoderInputs} gives them, output
-     *     {@code features} [N, E]
+     * @param bounds what a caller may ask for
      */
     public VisionEncoderStage(
             ModelRef ref,
             FrameReader reader,
             PicturePreprocessor preprocessor,
-            UnaryOperator<Map<String, Tensor>> graph,
+            PixelBounds bounds,
+            EncoderGraph graph,
             BundleManifest manifest,
             MeterRegistry meters) {
         this.ref = ref;
         this.reader = reader;
         this.preprocessor = preprocessor;
+        this.bounds = bounds;
         this.graph = graph;
+        contextLength = manifest.decoder().contextLength();
         width = manifest.encoder().featureWidth();
         rowGroup = manifest.projector().rowGroup();
         String[] tags = {"model", ref.model(), "revision", ref.revision()};
@@ -91,7 +106,7 @@ public final class VisionEncoderStage {
         PictureLayout layout = preprocessor.plan(PictureSource.still(WARM_UP_SIDE, WARM_UP_SIDE), PixelLimits.NONE);
         RgbPicture black = new RgbPicture(WARM_UP_SIDE, WARM_UP_SIDE, new byte[3 * WARM_UP_SIDE * WARM_UP_SIDE]);
         Tile tile = preprocessor.tiles(List.of(black), layout).getFirst();
-        run(preprocessor.encoderInputs(tile, layout.grids().getFirst()));
+        run(preprocessor.encoderInputs(tile, layout.grids().getFirst()), () -> {});
     }
 
     /**
@@ -107,7 +122,22 @@ public final class VisionEncoderStage {
                         .source(content.medium());
         };
         reader.check(source, preprocessor.frameSampler());
-        return preprocessor.plan(source, job.limits());
+        return plan(source, job.limits());
+    }
+
+    private PictureLayout plan(PictureSource source, PixelLimits asked) {
+        return preprocessor.plan(source, bounds.tighten(asked, preprocessor.bounds(source.medium())));
+    }
+
+    /** Before it is encoded for nothing: the decoder would refuse it. */
+    private void requireContext(PictureLayout layout) {
+        if (layout.tokens() >= contextLength) {
+            throw new VlmException(
+                    ErrorCode.PROMPT_TOO_LONG,
+                    "the picture takes " + layout.tokens() + " tokens at " + layout.resizedWidth() + "×"
+                            + layout.resizedHeight() + " pixels, and the model's context holds " + contextLength
+                            + " together with text and answer; lower max_pixels, or send fewer frames");
+        }
     }
 
     /** A plan cannot be cancelled, but a long video must not hold others up for longer than its caller waits. */
@@ -127,7 +157,8 @@ public final class VisionEncoderStage {
         output.checkpoint();
         long begin = System.nanoTime();
         FrameReader.Footage footage = reader.read(job.content(), preprocessor.frameSampler(), output::checkpoint);
-        PictureLayout layout = preprocessor.plan(footage.source(job.content().medium()), job.limits());
+        PictureLayout layout = plan(footage.source(job.content().medium()), job.limits());
+        requireContext(layout);
         output.layout(layout);
         List<Tile> tiles = preprocessor.tiles(footage.frames(), layout);
         Duration decoded = Duration.ofNanos(System.nanoTime() - begin);
@@ -188,7 +219,7 @@ public final class VisionEncoderStage {
         long start = System.nanoTime();
         Map<String, Tensor> input = preprocessor.encoderInputs(tile, grid);
         long cut = System.nanoTime();
-        Tensor features = run(input);
+        Tensor features = run(input, output::checkpoint);
         Duration encoded = Duration.ofNanos(System.nanoTime() - cut);
         encodeTime.record(encoded);
         patches.increment(grid.patches());
@@ -208,8 +239,8 @@ public final class VisionEncoderStage {
         }
     }
 
-    private Tensor run(Map<String, Tensor> input) {
-        @Nullable Tensor features = graph.apply(input).get(FEATURES);
+    private Tensor run(Map<String, Tensor> input, Runnable stillWanted) {
+        @Nullable Tensor features = graph.run(input, stillWanted).get(FEATURES);
         if (features == null
                 || features.rank() != 2
                 || features.dim(1) != width

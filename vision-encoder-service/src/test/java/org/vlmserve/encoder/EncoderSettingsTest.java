@@ -23,6 +23,7 @@ class EncoderSettingsTest {
                 .isEqualTo(new EncoderSettings(
                         1,
                         100_000_000,
+                        new EncoderSettings.ResizingSettings(null, false),
                         new EncoderSettings.VideoSettings(2, 32, 18_000, 8_912_896),
                         new EncoderSettings.DecodingSettings(
                                 2,
@@ -39,6 +40,8 @@ class EncoderSettingsTest {
         assertThat(bind(Map.ofEntries(
                         Map.entry("vlm.encoder.workers", "3"),
                         Map.entry("vlm.encoder.max-source-pixels", "5000"),
+                        Map.entry("vlm.encoder.resizing.max-pixels", "9000"),
+                        Map.entry("vlm.encoder.resizing.beyond-model", "true"),
                         Map.entry("vlm.encoder.video.fps", "0.5"),
                         Map.entry("vlm.encoder.video.max-frames", "16"),
                         Map.entry("vlm.encoder.video.max-source-frames", "100"),
@@ -53,6 +56,7 @@ class EncoderSettingsTest {
                 .isEqualTo(new EncoderSettings(
                         3,
                         5000,
+                        new EncoderSettings.ResizingSettings(9000L, true),
                         new EncoderSettings.VideoSettings(0.5, 16, 100, 4000),
                         new EncoderSettings.DecodingSettings(
                                 3,
@@ -69,6 +73,9 @@ class EncoderSettingsTest {
         assertThatThrownBy(() -> bind(Map.of("vlm.encoder.workers", "0")))
                 .hasRootCauseMessage(
                         "vlm.encoder.workers is 0 and max-source-pixels 100000000; expected at least 1 of each");
+        assertThatThrownBy(() -> bind(Map.of("vlm.encoder.resizing.max-pixels", "0")))
+                .rootCause()
+                .hasMessageContaining("max-pixels is 0");
         assertThatThrownBy(() -> bind(Map.of("vlm.encoder.video.max-frames", "1")))
                 .rootCause()
                 .hasMessageContaining("max-frames 1");

@@ -47,6 +47,7 @@ class VisionEncoderStageTest {
     private static final ModelRef MODEL = new ModelRef("fake", "0123456789ab");
     private static final int WIDTH = 1000;
     private static final int GROUP = 4;
+    private static final int CONTEXT = 1500;
 
     private static final long MAX_PIXELS = 1_000_000;
 
@@ -104,7 +105,7 @@ class VisionEncoderStageTest {
                 Instant.EPOCH,
                 new BundleManifest.Encoder(WIDTH),
                 new BundleManifest.Projector(GROUP),
-                new BundleManifest.Decoder(8, 1, 1, 1, 8, 16, 100, 1, 16, DType.F32, 1),
+                new BundleManifest.Decoder(8, 1, 1, 1, 8, 16, CONTEXT, 1, 16, DType.F32, 1),
                 new BundleManifest.Generation(List.of(), false, null, null, null, null, null),
                 json.objectNode(),
                 json.objectNode(),
@@ -123,7 +124,8 @@ class VisionEncoderStageTest {
                         8,
                         2),
                 preprocessor,
-                graph,
+                PixelBounds.MODEL,
+                (inputs, stillWanted) -> graph.apply(inputs),
                 manifest(),
                 new SimpleMeterRegistry());
     }
@@ -134,6 +136,17 @@ class VisionEncoderStageTest {
                 new Envelope("request", MODEL, "tenant", 0, Instant.EPOCH, Instant.EPOCH.plusSeconds(60), "");
         PictureKey key = PictureKey.of("tenant", MODEL, PixelLimits.NONE, content);
         return new ImageJob(envelope, key, PixelLimits.NONE, content);
+    }
+
+    /** 100 grids of 8 · 8 rows are 1,600 tokens. */
+    @Test
+    void aPictureThatFillsTheContextIsRefusedBeforeItIsEncoded() {
+        assertThatThrownBy(() -> run(100, 8))
+                .isInstanceOfSatisfying(
+                        VlmException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.PROMPT_TOO_LONG))
+                .hasMessageContaining("takes 1600 tokens")
+                .hasMessageContaining("context holds " + CONTEXT);
+        assertThat(order).doesNotContain("encode");
     }
 
     private EncoderJobHandler handler(boolean others) {

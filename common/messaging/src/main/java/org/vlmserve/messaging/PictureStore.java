@@ -195,6 +195,12 @@ final class PictureStore {
         }
     }
 
+    /** Positions that the picture takes in a prompt; 0 as long as its layout has not arrived. */
+    int tokens(PictureKey key) {
+        Entry entry = entries.get(key);
+        return entry == null || entry.layout == null ? 0 : entry.layout.tokens();
+    }
+
     /** The whole picture, if it is whole. Its tensor shares the store's bytes, which nobody changes any more. */
     Optional<PromptHandler.ReadyPicture> ready(PictureKey key) {
         Entry entry = entries.get(key);

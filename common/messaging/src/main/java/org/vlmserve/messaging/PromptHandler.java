@@ -17,6 +17,12 @@ public interface PromptHandler {
     int freeSlots();
 
     /**
+     * Most positions of prompt and answer together. A prompt whose pictures alone leave no room for an answer is ended as soon as
+     * their layouts say so, before they are encoded.
+     */
+    int contextLength();
+
+    /**
      * Starts to answer a claimed prompt whose inputs are complete. The answer goes to {@code sink}, from any thread, and
      * ends with exactly one of {@link AnswerSink#finished} and {@link AnswerSink#failed}.
      */

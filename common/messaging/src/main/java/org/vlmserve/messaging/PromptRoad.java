@@ -36,6 +36,7 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.vlmserve.protocol.AnswerEvent;
+import org.vlmserve.protocol.CancelRequest;
 import org.vlmserve.protocol.EmbeddingSlice;
 import org.vlmserve.protocol.Envelope;
 import org.vlmserve.protocol.LayoutReady;
@@ -656,8 +657,10 @@ public final class PromptRoad implements AutoCloseable {
                 continue;
             }
             switch (message) {
-                case LayoutReady layout ->
+                case LayoutReady layout -> {
                     arrived(record, layout.picture(), () -> store.layout(layout.picture(), layout.layout()));
+                    endWhatCannotFit(layout.picture());
+                }
                 case EmbeddingSlice slice ->
                     arrived(
                             record,
@@ -745,6 +748,32 @@ public final class PromptRoad implements AutoCloseable {
                     && store.ready(key).isEmpty()) {
                 end(prompt, error);
             }
+        }
+    }
+
+    /** Ends each waiting prompt whose pictures alone fill the context, and has what else it asked for given up. */
+    private void endWhatCannotFit(PictureKey arrived) {
+        int context = handler.contextLength();
+        for (Prompt prompt : List.copyOf(prompts.values())) {
+            if (prompt.state != State.WAITING || !needs(prompt, arrived)) {
+                continue;
+            }
+            long tokens = prompt.job.pictures().stream()
+                    .mapToLong(picture -> store.tokens(picture.key()))
+                    .sum();
+            if (tokens < context) {
+                continue;
+            }
+            end(
+                    prompt,
+                    new VlmException(
+                            ErrorCode.PROMPT_TOO_LONG,
+                            "the pictures of this prompt take " + tokens
+                                    + " tokens or more, and the model's context holds "
+                                    + context
+                                    + " together with text and answer; use fewer or smaller pictures, or lower"
+                                    + " max_pixels"));
+            report(producer.send(new CancelRequest(prompt.id())), "cancellation");
         }
     }
 

@@ -258,6 +258,11 @@ final class Echo {
         }
 
         @Override
+        public int contextLength() {
+            return Integer.MAX_VALUE;
+        }
+
+        @Override
         public void start(ReadyPrompt prompt, AnswerSink sink) {
             used.incrementAndGet();
             started.incrementAndGet();

@@ -4,6 +4,7 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.vlmserve.media.RgbPicture;
+import org.vlmserve.protocol.Medium;
 import org.vlmserve.protocol.PictureLayout;
 import org.vlmserve.protocol.PictureSource;
 import org.vlmserve.protocol.PixelLimits;
@@ -18,6 +19,11 @@ public interface PicturePreprocessor {
     /** The choice of frames, or null for a family that takes pictures only: then no other method is asked about a video. */
     default @Nullable FrameSampler frameSampler() {
         return null;
+    }
+
+    /** The checkpoint's own limits on the resized size of a picture, or of a video's frame; none where that size is fixed. */
+    default PixelLimits bounds(Medium medium) {
+        return PixelLimits.NONE;
     }
 
     /**

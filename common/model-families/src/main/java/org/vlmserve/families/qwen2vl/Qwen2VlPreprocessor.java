@@ -59,6 +59,13 @@ public final class Qwen2VlPreprocessor implements PicturePreprocessor {
     }
 
     @Override
+    public PixelLimits bounds(Medium medium) {
+        return medium == Medium.VIDEO
+                ? new PixelLimits(numbers.video().minPixels(), numbers.video().maxPixels())
+                : new PixelLimits(numbers.minPixels(), numbers.maxPixels());
+    }
+
+    @Override
     public PictureLayout plan(PictureSource source, PixelLimits limits) {
         boolean video = source.medium() == Medium.VIDEO;
         long ownMin = video ? numbers.video().minPixels() : numbers.minPixels();
