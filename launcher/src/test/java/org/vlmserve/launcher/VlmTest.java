@@ -19,6 +19,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.vlmserve.launcher.FakeSuite.Outcome;
 
@@ -223,6 +224,21 @@ class VlmTest {
         assertThat(suite.isAlive(decoder)).isFalse();
     }
 
+    @ParameterizedTest
+    @CsvSource({"proc, start-time", "start-time, proc"})
+    void whatOneCommandNotedAnotherFindsWhateverItNotesItself(String noted, String other) throws Exception {
+        suite.close();
+        suite = new FakeSuite(directory, Map.of("VLM_PROCESS_IDENTITY", noted));
+        suite.checkpoint("small");
+        assertThat(suite.vlm("up", "--port", port).code()).isZero();
+        RunningProgram decoder = suite.running(Program.DECODER).orElseThrow();
+        suite = new FakeSuite(directory, Map.of("VLM_PROCESS_IDENTITY", other));
+        assertThat(suite.vlm("status").code()).isZero();
+        assertThat(suite.vlm("up").err()).doesNotContain("starting");
+        assertThat(suite.vlm("down").err()).contains("stopped");
+        assertThat(suite.isAlive(decoder)).isFalse();
+    }
+
     @Test
     void aNoteThatCannotBeReadIsNamed() throws Exception {
         Path note = Files.createDirectories(suite.home.resolve("run")).resolve("decoder.json");
@@ -260,7 +276,7 @@ class VlmTest {
         Path slow = suite.bundle("slow");
         Files.writeString(slow.resolve("slow"), "");
         Process up = suite.vlmProcess("up", "--port", port, "--bundle", "slow=" + slow);
-        try (BufferedReader lines = up.inputReader()) {
+        try (BufferedReader lines = up.inputReader(StandardCharsets.UTF_8)) {
             String line = lines.readLine();
             while (line != null && !line.startsWith("starting gateway… ready")) {
                 line = lines.readLine();
