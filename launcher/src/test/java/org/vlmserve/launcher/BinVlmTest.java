@@ -232,6 +232,16 @@ class BinVlmTest {
         assertThat(run(root, Map.of("VLM_TERMINAL", variable), "bin/vlm").out()).contains("terminal " + seen + "\n");
     }
 
+    /** {@code script} of util-linux runs a command on a terminal of its own. */
+    @Test
+    void aTerminalIsSeen() throws Exception {
+        Outcome outcome = run(root, Map.of(), "script", "-qec", "bin/vlm", "/dev/null");
+        assertThat(outcome.out()).contains("terminal true\r\n");
+        assertThat(run(root, Map.of("VLM_TERMINAL", "false"), "script", "-qec", "bin/vlm", "/dev/null")
+                        .out())
+                .contains("terminal false\r\n");
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"", "C", "POSIX", "C.UTF-8"})
     void lettersBeyondAsciiArrive(String locale) throws Exception {

@@ -9,11 +9,14 @@ import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.util.Arrays;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -304,6 +307,28 @@ class VlmTest {
                 .contains("model.safetensors is cut off");
         assertThat(suite.running(Program.BROKER)).isEmpty();
         assertThat(suite.home.resolve("bundles")).isEmptyDirectory();
+    }
+
+    @Test
+    void aCheckpointThatChangedIsImportedAgainWhateverItsFilesTimesSay() throws Exception {
+        Path weights = suite.checkpoint("small").resolve("model.safetensors");
+        byte[] content = new byte[9 << 20];
+        Files.write(weights, content);
+        FileTime time = Files.getLastModifiedTime(weights);
+        assertThat(suite.vlm("ask", "Why?").err()).contains("importing small… done");
+        assertThat(suite.vlm("ask", "Why?").err()).doesNotContain("importing");
+        // Other weights of the same model: all of them, then those of one layer.
+        for (int last : new int[] {content.length, 1 << 20}) {
+            Arrays.fill(content, 0, last, (byte) (last >> 16));
+            Files.write(weights, content);
+            Files.setLastModifiedTime(weights, time);
+            assertThat(suite.vlm("ask", "Why?").err()).contains("importing small… done");
+        }
+        Files.setLastModifiedTime(weights, FileTime.fromMillis(time.toMillis() + 1));
+        assertThat(suite.vlm("ask", "Why?").err()).contains("importing small… done");
+        try (Stream<Path> bundles = Files.list(suite.home.resolve("bundles"))) {
+            assertThat(bundles).hasSize(1);
+        }
     }
 
     @Test
