@@ -115,7 +115,7 @@ final class AotCaches {
             process.destroy();
             return process.waitFor(TRAINING_LIMIT_SECONDS, TimeUnit.SECONDS);
         } finally {
-            process.destroyForcibly();
+            end(process);
         }
     }
 
@@ -124,8 +124,14 @@ final class AotCaches {
         try {
             return process.waitFor(TRAINING_LIMIT_SECONDS, TimeUnit.SECONDS) && process.exitValue() == 0;
         } finally {
-            process.destroyForcibly();
+            end(process);
         }
+    }
+
+    /** With the process that a JVM starts at its end to put the cache together. */
+    private static void end(Process process) {
+        process.descendants().forEach(ProcessHandle::destroyForcibly);
+        process.destroyForcibly();
     }
 
     private void removeOlder(Program program) throws IOException {

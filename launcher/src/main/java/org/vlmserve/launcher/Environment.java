@@ -126,8 +126,8 @@ record Environment(
 
     private static ProcessIdentity identities(Variables values, String osName) throws UsageException {
         return switch (values.choice("VLM_PROCESS_IDENTITY", AUTO, "proc", "start-time")) {
-            case "proc" -> new ProcessIdentity.Proc(Path.of("/proc"));
-            case "start-time" -> new ProcessIdentity.StartTime();
+            case "proc" -> ProcessIdentity.of(ProcessIdentity.Source.PROC);
+            case "start-time" -> ProcessIdentity.of(ProcessIdentity.Source.START_TIME);
             default -> ProcessIdentity.ofSystem(osName);
         };
     }

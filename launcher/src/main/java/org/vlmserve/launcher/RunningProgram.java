@@ -30,7 +30,7 @@ record RunningProgram(long pid, String identity, int port, int managementPort, S
         boolean known = false;
         try {
             long deadline = System.nanoTime() + IDENTITY_LIMIT.toNanos();
-            Optional<String> identity = identities.of(process.pid());
+            Optional<String> identity = identities.identify(process.pid());
             // One that ended has no identity a moment before the JVM has fetched its exit code.
             while (identity.isEmpty() && process.isAlive()) {
                 if (System.nanoTime() - deadline > 0) {
@@ -40,7 +40,7 @@ record RunningProgram(long pid, String identity, int port, int managementPort, S
                                     + " began; expected to tell it by that, hint: VLM_PROCESS_IDENTITY");
                 }
                 Thread.sleep(POLL_MILLIS);
-                identity = identities.of(process.pid());
+                identity = identities.identify(process.pid());
             }
             known = true;
             return new RunningProgram(process.pid(), identity.orElse(""), port, managementPort, command);
@@ -54,7 +54,7 @@ record RunningProgram(long pid, String identity, int port, int managementPort, S
     /** This process, which serves nothing. */
     static RunningProgram self(ProcessIdentity identities) {
         long pid = ProcessHandle.current().pid();
-        return new RunningProgram(pid, identities.of(pid).orElse(""), 0, 0, "");
+        return new RunningProgram(pid, identities.identify(pid).orElse(""), 0, 0, "");
     }
 
     /**
@@ -62,7 +62,6 @@ record RunningProgram(long pid, String identity, int port, int managementPort, S
      * is made before the identity is compared: what is checked is what is ended.
      */
     Optional<ProcessHandle> alive(ProcessIdentity identities) {
-        return ProcessHandle.of(pid)
-                .filter(process -> identities.of(pid).filter(identity::equals).isPresent());
+        return ProcessHandle.of(pid).filter(process -> identities.is(identity, pid));
     }
 }

@@ -36,6 +36,8 @@ public final class Vlm {
     private static final int INTERRUPTED = 130;
     private static final int CLEAN_UP_SECONDS = 60;
     private static final String TRAINER = "prepare-caches";
+    private static final Duration STOP_TRAINER = Duration.ofSeconds(20);
+    private static final int POLL_MILLIS = 40;
 
     private final Environment environment;
     private final PrintStream out;
@@ -197,14 +199,31 @@ public final class Vlm {
     }
 
     private int down() throws IOException, InterruptedException {
-        Optional<RunningProgram> trainer = home.read(TRAINER, RunningProgram.class);
-        trainer.flatMap(process -> process.alive(environment.identities())).ifPresent(ProcessHandle::destroy);
+        stopTrainer();
         try (Home.Held held = lock()) {
             progress.begin("stopping");
             boolean any = supervisor.down();
             progress.end("stopping", any ? "stopped" : "nothing ran");
             return OK;
         }
+    }
+
+    /** What it writes is gone when this returns, so that the state directory may be deleted. */
+    private void stopTrainer() throws IOException, InterruptedException {
+        Optional<RunningProgram> trainer = home.read(TRAINER, RunningProgram.class);
+        if (trainer.isEmpty()) {
+            return;
+        }
+        ProcessIdentity identities = environment.identities();
+        trainer.get().alive(identities).ifPresent(ProcessHandle::destroy);
+        long deadline = System.nanoTime() + STOP_TRAINER.toNanos();
+        while (trainer.get().alive(identities).isPresent()) {
+            if (System.nanoTime() - deadline > 0) {
+                trainer.get().alive(identities).ifPresent(ProcessHandle::destroyForcibly);
+            }
+            Thread.sleep(POLL_MILLIS);
+        }
+        home.forget(TRAINER);
     }
 
     private int status() throws IOException, InterruptedException {

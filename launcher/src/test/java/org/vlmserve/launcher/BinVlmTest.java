@@ -66,6 +66,9 @@ class BinVlmTest {
             for (String argument : arguments) {
                 System.out.println("argument " + argument);
             }
+            if (arguments.length > 0) {
+                System.out.println("exists " + Files.exists(Path.of(arguments[0])));
+            }
             System.exit(arguments.length);
         }
     }
@@ -99,7 +102,7 @@ class BinVlmTest {
                 .matches(Pattern.quote("root " + root + "\nhome null\nterminal false\n")
                         + "heap (0\\.9|1\\.0).*\n"
                         + Pattern.quote("directory " + elsewhere
-                                + "\nargument ask\nargument a picture.png\nargument What's \"it\"?\n"));
+                                + "\nargument ask\nargument a picture.png\nargument What's \"it\"?\nexists false\n"));
         assertThat(first.err()).contains("building").contains("[1/1] launcher").contains("argument prepare-caches\n");
         assertThat(first.code()).as("the launcher's").isEqualTo(3);
         assertThat(tools.resolve("calls"))
@@ -229,13 +232,29 @@ class BinVlmTest {
         assertThat(run(root, Map.of("VLM_TERMINAL", variable), "bin/vlm").out()).contains("terminal " + seen + "\n");
     }
 
+    /** {@code script} of util-linux runs a command on a terminal of its own. */
+    @Test
+    void aTerminalIsSeen() throws Exception {
+        Outcome outcome = run(root, Map.of(), "script", "-qec", "bin/vlm", "/dev/null");
+        assertThat(outcome.out()).contains("terminal true\r\n");
+        assertThat(run(root, Map.of("VLM_TERMINAL", "false"), "script", "-qec", "bin/vlm", "/dev/null")
+                        .out())
+                .contains("terminal false\r\n");
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"", "C", "POSIX", "C.UTF-8"})
     void lettersBeyondAsciiArrive(String locale) throws Exception {
-        Path file = Files.createFile(directory.resolve("Zürich.png"));
-        Outcome outcome =
-                run(directory, Map.of("LC_ALL", locale), root + "/bin/vlm", file.toString(), "Où est le n° 7 €?");
-        assertThat(outcome.out()).contains("argument " + file + "\n").contains("argument Où est le n° 7 €?\n");
+        // The JVM of this test may be without a locale itself, and could not pass them on.
+        Path script = Files.writeString(directory.resolve("ask"), """
+                cd "$1" && touch Zürich.png && exec bin/vlm Zürich.png "Où est le n° 7 €?"
+                """);
+        Outcome outcome = run(directory, Map.of("LC_ALL", locale), "/bin/sh", script.toString(), root.toString());
+        assertThat(outcome.out()).as(outcome.err()).contains("""
+                argument Zürich.png
+                argument Où est le n° 7 €?
+                exists true
+                """);
     }
 
     @Test

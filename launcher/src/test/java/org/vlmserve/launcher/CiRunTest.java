@@ -7,12 +7,14 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.vlmserve.launcher.Scripts.Outcome;
 
-/** {@code .ci/run} up to the tests: what it does about a JDK and a Maven that are not there. */
+/** {@code .ci/run}: what it does about a JDK and a Maven that are not there, and which suite it asks, on which port. */
 class CiRunTest {
 
     private static final String NO_JDK = "error \\[no_jdk] no JDK 25; found: none; .*https://adoptium.net.*\n";
@@ -103,5 +105,41 @@ class CiRunTest {
         assertThat(outcome.code()).isEqualTo(1);
         assertThat(outcome.out()).isEmpty();
         assertThat(outcome.err()).matches("error \\[no_maven] no mvn on PATH; .*https://maven.apache.org/.*\n");
+    }
+
+    @Test
+    void theSuiteThatItAsksIsItsOwnOnAPortThatIsFree() throws Exception {
+        scripts.jdk("some jdks/jdk", "25.0.2");
+        scripts.tool("mvn", "");
+        scripts.tool("dpkg", "");
+        String calls = directory.resolve("calls").toString();
+        // Names a port, reads the expected answer, and makes an environment with more of itself.
+        scripts.tool("python3", """
+                case "$*" in
+                  *socket*bind*0*) echo 4711 ;;
+                  *json*) echo 7 ;;
+                  *venv*) mkdir -p .venv/bin && cp "$0" .venv/bin/python && cp "$0" .venv/bin/pip ;;
+                  *) echo "python $*" >>"%s" ;;
+                esac
+                """.formatted(calls));
+        Files.createDirectories(scripts.root.resolve("training"));
+        Files.writeString(scripts.root.resolve("training/README.md"), "apt-get install fonts-one fonts-two\n");
+        Files.createDirectories(scripts.root.resolve("models"));
+        Files.writeString(scripts.root.resolve("models/default"), "small\n");
+        scripts.program("bin/vlm", "echo \"vlm $* in $VLM_HOME\" >>\"" + calls + "\"\n[ \"$1\" != ask ] || echo 7\n");
+
+        Outcome outcome = run(Map.of("TMPDIR", Files.createDirectories(directory.resolve("tmp")) + ""));
+        assertThat(outcome.code()).as(outcome.err()).isZero();
+        assertThat(outcome.out()).contains("answer: 7").endsWith("==> All passed\n");
+        Matcher called = Pattern.compile("""
+                        vlm ask examples/receipt.png What is the total\\? in (?<home>.*/tmp/.*)
+                        python install .*
+                        python -m pytest -q training
+                        vlm up --port 4711 in \\k<home>
+                        python training/evaluate_documents.py .* --base-url http://127.0.0.1:4711/v1 --model small .*
+                        vlm down in \\k<home>
+                        """).matcher(Files.readString(Path.of(calls)));
+        assertThat(called.matches()).as(Files.readString(Path.of(calls))).isTrue();
+        assertThat(directory.resolve("tmp")).as("nothing is left").isEmptyDirectory();
     }
 }

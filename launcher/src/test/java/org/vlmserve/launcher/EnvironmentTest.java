@@ -19,6 +19,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.vlmserve.launcher.CommandLine.UsageException;
+import org.vlmserve.launcher.ProcessIdentity.Source;
 
 /** What each variable makes of a command, and what the machine makes of it when none is set. */
 class EnvironmentTest {
@@ -61,7 +62,7 @@ class EnvironmentTest {
                         true,
                         3,
                         new Wrappers(List.of(), List.of()),
-                        new ProcessIdentity.Proc(Path.of("/proc"))));
+                        ProcessIdentity.of(Source.PROC)));
         assertThat(with(
                         "VLM_HOME=",
                         "VLM_PORT=",
@@ -84,9 +85,9 @@ class EnvironmentTest {
         assertThat(with("VLM_AOT_CACHES=true").aotCaches()).isTrue();
         assertThat(with("VLM_AOT_CACHES=false").aotCaches()).isFalse();
         assertThat(with("VLM_AOT_TRAININGS=1").aotTrainings()).isEqualTo(1);
-        assertThat(with("VLM_PROCESS_IDENTITY=proc").identities())
-                .isEqualTo(new ProcessIdentity.Proc(Path.of("/proc")));
-        assertThat(with("VLM_PROCESS_IDENTITY=start-time").identities()).isEqualTo(new ProcessIdentity.StartTime());
+        assertThat(with("VLM_PROCESS_IDENTITY=proc").identities()).isEqualTo(ProcessIdentity.of(Source.PROC));
+        assertThat(with("VLM_PROCESS_IDENTITY=start-time").identities())
+                .isEqualTo(ProcessIdentity.of(Source.START_TIME));
         for (String terminal : new String[] {"true", "false"}) {
             assertThat(Environment.of(directory, directory, Map.of(), terminal, "Linux", 1)
                             .terminal())
@@ -94,7 +95,7 @@ class EnvironmentTest {
         }
         assertThat(Environment.of(directory, directory, Map.of(), "false", "Mac OS X", 1)
                         .identities())
-                .isEqualTo(new ProcessIdentity.StartTime());
+                .isEqualTo(ProcessIdentity.of(Source.START_TIME));
     }
 
     @Test

@@ -39,7 +39,13 @@ final class FakeSuite implements AutoCloseable {
         this.directory = directory;
         variables = new TreeMap<>(Map.of("VLM_AOT_CACHES", "false", "PATH", System.getenv("PATH")));
         variables.putAll(changes);
-        environment = Environment.of(directory, directory, variables, "false", System.getProperty("os.name"), 2);
+        environment = Environment.of(
+                directory,
+                directory,
+                variables,
+                variables.getOrDefault("VLM_TERMINAL", "false"),
+                System.getProperty("os.name"),
+                2);
         home = directory.resolve(".vlm");
         models = Files.createDirectories(directory.resolve("models"));
         suite = Files.createDirectories(directory.resolve("launcher/target/suite"));
@@ -109,7 +115,7 @@ final class FakeSuite implements AutoCloseable {
     }
 
     String identity(long pid) {
-        return environment.identities().of(pid).orElseThrow();
+        return environment.identities().identify(pid).orElseThrow();
     }
 
     boolean isAlive(RunningProgram process) {

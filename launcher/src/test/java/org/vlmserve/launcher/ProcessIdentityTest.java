@@ -9,13 +9,13 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Optional;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.vlmserve.launcher.ProcessIdentity.Source;
 import org.vlmserve.protocol.error.VlmException;
 
 class ProcessIdentityTest {
@@ -38,15 +38,17 @@ class ProcessIdentityTest {
         process.destroyForcibly();
     }
 
-    static Stream<ProcessIdentity> identities() {
-        return Stream.of(new ProcessIdentity.Proc(PROC), new ProcessIdentity.StartTime());
-    }
-
     @ParameterizedTest
-    @MethodSource("identities")
-    void aProcessIsItselfUntilItEnds(ProcessIdentity identities) throws Exception {
+    @EnumSource(Source.class)
+    void aProcessIsItselfUntilItEnds(Source source) throws Exception {
+        ProcessIdentity identities = ProcessIdentity.of(source);
         RunningProgram noted = RunningProgram.of(process, identities, 0, 0, "");
-        assertThat(noted.alive(identities)).contains(process.toHandle());
+        assertThat(noted.identity()).startsWith(source.wireName() + " ");
+        for (Source now : Source.values()) {
+            assertThat(noted.alive(ProcessIdentity.of(now)))
+                    .as("a command that notes " + now)
+                    .contains(process.toHandle());
+        }
         RunningProgram other =
                 new RunningProgram(noted.pid(), RunningProgram.self(identities).identity(), 0, 0, "");
         assertThat(other.alive(identities)).as("its number, another start").isEmpty();
@@ -81,14 +83,14 @@ class ProcessIdentityTest {
 
     /** As the JDK computes it. */
     private static Instant startTime(Path proc, String identity) throws IOException {
-        long ticks = Long.parseLong(identity.substring(identity.indexOf(' ') + 1));
+        long ticks = Long.parseLong(identity.substring(identity.lastIndexOf(' ') + 1));
         return Instant.ofEpochSecond(bootTime(proc))
                 .plus(Duration.ofSeconds(ticks).dividedBy(TICKS_PER_SECOND));
     }
 
     @Test
     void aClockThatIsSetChangesNothing() throws Exception {
-        RunningProgram noted = RunningProgram.of(process, new ProcessIdentity.Proc(PROC), 0, 0, "");
+        RunningProgram noted = RunningProgram.of(process, ProcessIdentity.of(Source.PROC), 0, 0, "");
         Instant before = startTime(PROC, noted.identity());
         assertThat(before)
                 .as("what moves, computed as the JDK does")
@@ -98,18 +100,18 @@ class ProcessIdentityTest {
         for (long seconds : new long[] {38, -38, 86_400}) {
             Path view = afterTheClockWasSet(seconds);
             assertThat(startTime(view, noted.identity())).isEqualTo(before.plusSeconds(seconds));
-            assertThat(noted.alive(new ProcessIdentity.Proc(view))).contains(process.toHandle());
+            assertThat(noted.alive(new ProcessIdentity(Source.PROC, view))).contains(process.toHandle());
         }
     }
 
     @Test
     void aTimeIsComparedToTheMillisecond() throws Exception {
-        ProcessIdentity identities = new ProcessIdentity.StartTime();
+        ProcessIdentity identities = ProcessIdentity.of(Source.START_TIME);
         RunningProgram noted = RunningProgram.of(process, identities, 0, 0, "");
-        Instant start = Instant.parse(noted.identity());
+        Instant start = Instant.parse(noted.identity().substring("start-time ".length()));
         for (Duration apart : new Duration[] {Duration.ofMillis(10), Duration.ofSeconds(38), Duration.ofDays(1)}) {
             for (Instant other : new Instant[] {start.minus(apart), start.plus(apart)}) {
-                assertThat(new RunningProgram(noted.pid(), other.toString(), 0, 0, "").alive(identities))
+                assertThat(new RunningProgram(noted.pid(), "start-time " + other, 0, 0, "").alive(identities))
                         .isEmpty();
             }
         }
@@ -119,22 +121,24 @@ class ProcessIdentityTest {
     void readsBootAndStartTick() throws Exception {
         Path boot = Files.createDirectories(directory.resolve("sys/kernel/random"));
         Path stat = Files.createDirectories(directory.resolve("7")).resolve("stat");
-        ProcessIdentity identities = new ProcessIdentity.Proc(directory);
+        ProcessIdentity identities = new ProcessIdentity(Source.PROC, directory);
 
         Files.writeString(boot.resolve("boot_id"), "first\n");
         Files.writeString(
                 stat, "7 (a (b) Z) c) S 1 7 7 0 -1 4194304 101 0 0 0 0 0 0 0 20 0 1 0 57448 3133440 411 0 1 2\n");
-        assertThat(identities.of(7)).contains("first 57448");
+        assertThat(identities.identify(7)).contains("proc first 57448");
         Files.writeString(boot.resolve("boot_id"), "second\n");
-        assertThat(identities.of(7)).as("the same tick of another boot").contains("second 57448");
+        assertThat(identities.identify(7)).as("the same tick of another boot").contains("proc second 57448");
         Files.writeString(stat, "7 (sleep) Z 1 7 7 0 -1 4194304 101 0 0 0 0 0 0 0 20 0 1 0 57448 0 0 0 1 2\n");
-        assertThat(identities.of(7)).as("it ended and nobody collected it").isEmpty();
+        assertThat(identities.identify(7))
+                .as("it ended and nobody collected it")
+                .isEmpty();
         Files.writeString(stat, "7 (sleep");
-        assertThat(identities.of(7)).isEmpty();
-        assertThat(identities.of(8)).isEmpty();
+        assertThat(identities.identify(7)).isEmpty();
+        assertThat(identities.identify(8)).isEmpty();
 
         Files.delete(boot.resolve("boot_id"));
-        assertThatThrownBy(() -> identities.of(7))
+        assertThatThrownBy(() -> identities.identify(7))
                 .isInstanceOf(VlmException.class)
                 .hasMessageContainingAll(
                         boot.resolve("boot_id").toString(), "expected the proc file system", "hint: mount it");
@@ -142,12 +146,12 @@ class ProcessIdentityTest {
 
     @Test
     void eachSystemHasOne() {
-        assertThat(ProcessIdentity.ofSystem("Linux")).isEqualTo(new ProcessIdentity.Proc(PROC));
+        assertThat(ProcessIdentity.ofSystem("Linux")).isEqualTo(ProcessIdentity.of(Source.PROC));
         for (String other : new String[] {"Mac OS X", "Windows 11"}) {
-            assertThat(ProcessIdentity.ofSystem(other)).isEqualTo(new ProcessIdentity.StartTime());
+            assertThat(ProcessIdentity.ofSystem(other)).isEqualTo(ProcessIdentity.of(Source.START_TIME));
         }
         assertThat(ProcessIdentity.ofSystem(System.getProperty("os.name"))
-                        .of(ProcessHandle.current().pid()))
+                        .identify(ProcessHandle.current().pid()))
                 .as("works here")
                 .isNotEqualTo(Optional.empty());
     }

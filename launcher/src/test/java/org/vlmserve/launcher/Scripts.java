@@ -34,6 +34,12 @@ final class Scripts {
         executable(tools.resolve(name), text);
     }
 
+    /** In the tree. */
+    void program(String path, String text) throws IOException {
+        Files.createDirectories(root.resolve(path).getParent());
+        executable(root.resolve(path), text);
+    }
+
     private static void executable(Path file, String text) throws IOException {
         Files.writeString(file, "#!/bin/sh\n" + text);
         Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rwxr-xr-x"));
@@ -50,7 +56,9 @@ final class Scripts {
             "dirname",
             "find",
             "grep",
+            "head",
             "mkdir",
+            "mktemp",
             "readlink",
             "rm",
             "sed",

@@ -9,16 +9,20 @@ import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.util.Arrays;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.vlmserve.launcher.FakeSuite.Outcome;
 
@@ -223,6 +227,21 @@ class VlmTest {
         assertThat(suite.isAlive(decoder)).isFalse();
     }
 
+    @ParameterizedTest
+    @CsvSource({"proc, start-time", "start-time, proc"})
+    void whatOneCommandNotedAnotherFindsWhateverItNotesItself(String noted, String other) throws Exception {
+        suite.close();
+        suite = new FakeSuite(directory, Map.of("VLM_PROCESS_IDENTITY", noted));
+        suite.checkpoint("small");
+        assertThat(suite.vlm("up", "--port", port).code()).isZero();
+        RunningProgram decoder = suite.running(Program.DECODER).orElseThrow();
+        suite = new FakeSuite(directory, Map.of("VLM_PROCESS_IDENTITY", other));
+        assertThat(suite.vlm("status").code()).isZero();
+        assertThat(suite.vlm("up").err()).doesNotContain("starting");
+        assertThat(suite.vlm("down").err()).contains("stopped");
+        assertThat(suite.isAlive(decoder)).isFalse();
+    }
+
     @Test
     void aNoteThatCannotBeReadIsNamed() throws Exception {
         Path note = Files.createDirectories(suite.home.resolve("run")).resolve("decoder.json");
@@ -260,7 +279,7 @@ class VlmTest {
         Path slow = suite.bundle("slow");
         Files.writeString(slow.resolve("slow"), "");
         Process up = suite.vlmProcess("up", "--port", port, "--bundle", "slow=" + slow);
-        try (BufferedReader lines = up.inputReader()) {
+        try (BufferedReader lines = up.inputReader(StandardCharsets.UTF_8)) {
             String line = lines.readLine();
             while (line != null && !line.startsWith("starting gateway… ready")) {
                 line = lines.readLine();
@@ -288,6 +307,28 @@ class VlmTest {
                 .contains("model.safetensors is cut off");
         assertThat(suite.running(Program.BROKER)).isEmpty();
         assertThat(suite.home.resolve("bundles")).isEmptyDirectory();
+    }
+
+    @Test
+    void aCheckpointThatChangedIsImportedAgainWhateverItsFilesTimesSay() throws Exception {
+        Path weights = suite.checkpoint("small").resolve("model.safetensors");
+        byte[] content = new byte[9 << 20];
+        Files.write(weights, content);
+        FileTime time = Files.getLastModifiedTime(weights);
+        assertThat(suite.vlm("ask", "Why?").err()).contains("importing small… done");
+        assertThat(suite.vlm("ask", "Why?").err()).doesNotContain("importing");
+        // Other weights of the same model: all of them, then those of one layer.
+        for (int last : new int[] {content.length, 1 << 20}) {
+            Arrays.fill(content, 0, last, (byte) (last >> 16));
+            Files.write(weights, content);
+            Files.setLastModifiedTime(weights, time);
+            assertThat(suite.vlm("ask", "Why?").err()).contains("importing small… done");
+        }
+        Files.setLastModifiedTime(weights, FileTime.fromMillis(time.toMillis() + 1));
+        assertThat(suite.vlm("ask", "Why?").err()).contains("importing small… done");
+        try (Stream<Path> bundles = Files.list(suite.home.resolve("bundles"))) {
+            assertThat(bundles).hasSize(1);
+        }
     }
 
     @Test
