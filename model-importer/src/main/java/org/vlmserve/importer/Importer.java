@@ -25,6 +25,7 @@ import org.vlmserve.families.bundle.BundleManifest;
 import org.vlmserve.families.bundle.BundleReader;
 import org.vlmserve.families.bundle.BundleWriter;
 import org.vlmserve.families.checkpoint.CheckpointJson;
+import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.importer.checkpoint.CheckpointReader;
 import org.vlmserve.importer.checkpoint.CheckpointTensor;
 import org.vlmserve.importer.graph.OnnxGraph;
@@ -94,14 +95,15 @@ public final class Importer {
         Thread cleaner = new Thread(() -> delete(partial), "delete-partial-bundle");
         try (CheckpointReader reader = CheckpointReader.open(checkpoint)) {
             progress.judging();
-            Blueprint blueprint = architecture.blueprint(reader, options, clock.instant());
+            Warnings warnings = new Warnings();
+            Blueprint blueprint = architecture.blueprint(reader, options, clock.instant(), warnings);
             Runtime.getRuntime().addShutdownHook(cleaner);
             try {
                 Files.createDirectories(parent);
                 long needed = size(blueprint);
                 requireSpace(parent, needed);
                 Files.createDirectory(partial);
-                BundleManifest manifest = write(blueprint, partial, needed, progress);
+                BundleManifest manifest = write(blueprint, warnings, partial, needed, progress);
                 replace(place, partial);
                 return new Bundle(target, manifest);
             } catch (IOException e) {
@@ -158,7 +160,8 @@ public final class Importer {
         }
     }
 
-    private BundleManifest write(Blueprint blueprint, Path directory, long total, ProgressListener progress)
+    private BundleManifest write(
+            Blueprint blueprint, Warnings warnings, Path directory, long total, ProgressListener progress)
             throws IOException {
         progress.started(total);
         Bundle bundle = new Bundle(directory, blueprint.manifest());
@@ -194,7 +197,8 @@ public final class Importer {
             writeFile(bundle.tokenizer().resolve(file.getKey()), file.getValue());
         }
         progress.finishing();
-        BundleWriter.write(directory, BundleWriter.withRevision(directory, blueprint.manifest()));
+        BundleManifest whole = blueprint.manifest().with(new BundleManifest.Checkpoint(warnings.list(), List.of()));
+        BundleWriter.write(directory, BundleWriter.withRevision(directory, whole));
         // As every stage will read it: a manifest that they refuse must fail here.
         BundleManifest manifest = BundleReader.read(directory).manifest();
         force(directory.resolve(Bundle.MANIFEST));

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.vlmserve.families.checkpoint.CheckpointJson;
+import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.families.llava.OriginalConfig;
 import org.vlmserve.importer.Architecture;
 import org.vlmserve.importer.Blueprint;
@@ -39,9 +40,10 @@ public final class OriginalArchitecture implements Architecture {
     }
 
     @Override
-    public Blueprint blueprint(CheckpointReader checkpoint, ImportOptions options, Instant importedAt) {
+    public Blueprint blueprint(
+            CheckpointReader checkpoint, ImportOptions options, Instant importedAt, Warnings warnings) {
         OriginalConfig config =
-                OriginalConfig.read(checkpoint.directory(), options.visionTower(), options.chatTemplate());
+                OriginalConfig.read(checkpoint.directory(), options.visionTower(), options.chatTemplate(), warnings);
         PrecisionPolicy policy = new PrecisionPolicy(options.precision());
         int hidden = config.decoder().hidden();
         int vocabulary = config.decoder().vocabulary();

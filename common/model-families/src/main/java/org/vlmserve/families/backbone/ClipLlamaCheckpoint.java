@@ -10,6 +10,7 @@ import org.vlmserve.families.checkpoint.ChatTemplates;
 import org.vlmserve.families.checkpoint.CheckpointJson;
 import org.vlmserve.families.checkpoint.GenerationDefaults;
 import org.vlmserve.families.checkpoint.TokenizerFiles;
+import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.families.prompt.PlaceholderPrompt;
 import org.vlmserve.protocol.tensor.DType;
 
@@ -36,10 +37,12 @@ public record ClipLlamaCheckpoint(
     /**
      * @param modelType that config.json must name
      * @param chatTemplate a file that takes the place of the checkpoint's chat template
+     * @param warnings is told of what is not refused
      * @throws org.vlmserve.protocol.error.VlmException {@code CHECKPOINT_UNREADABLE} for a file or key that is missing or
      *     malformed, {@code CHECKPOINT_UNSUPPORTED} for what is not built
      */
-    public static ClipLlamaCheckpoint read(Path checkpoint, String modelType, @Nullable Path chatTemplate) {
+    public static ClipLlamaCheckpoint read(
+            Path checkpoint, String modelType, @Nullable Path chatTemplate, Warnings warnings) {
         CheckpointJson config = CheckpointJson.read(checkpoint.resolve("config.json"));
         if (!modelType.equals(config.optionalString("model_type"))) {
             throw config.unsupported("model_type", modelType);
@@ -59,7 +62,7 @@ public record ClipLlamaCheckpoint(
                 MlpProjector.read(config),
                 decoder,
                 tokenizer.prompt(config, imageToken, config.intValue(imageToken, IMAGE_TOKEN)),
-                GenerationDefaults.read(checkpoint, decoder.eosTokenIds()),
+                GenerationDefaults.read(checkpoint, decoder.eosTokenIds(), warnings),
                 ChatTemplates.require(checkpoint, chatTemplate),
                 tokenizer.paths());
     }
@@ -90,6 +93,7 @@ public record ClipLlamaCheckpoint(
                 generation,
                 BundleSections.of(preprocessing),
                 BundleSections.of(prompt),
+                BundleManifest.Checkpoint.UNREMARKABLE,
                 chatTemplate);
     }
 }

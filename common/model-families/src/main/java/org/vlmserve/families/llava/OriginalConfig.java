@@ -22,6 +22,7 @@ import org.vlmserve.families.checkpoint.GenerationDefaults;
 import org.vlmserve.families.checkpoint.PictureProcessor;
 import org.vlmserve.families.checkpoint.SentencePieceConverter;
 import org.vlmserve.families.checkpoint.SpecialTokens;
+import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.families.prompt.HuggingFaceTokenizerFile;
 import org.vlmserve.families.prompt.PlaceholderPrompt;
 import org.vlmserve.protocol.error.ErrorCode;
@@ -86,10 +87,12 @@ public record OriginalConfig(
      *
      * @param visionTower the directory of the tower's checkpoint; null for one inside the checkpoint
      * @param chatTemplate a file that takes the place of chat_template.jinja, or of the conversation "vicuna v1"
+     * @param warnings is told of what is not refused
      * @throws VlmException {@code CHECKPOINT_UNREADABLE} for a file or key that is missing or malformed, or a tower that was not
      *     given; {@code CHECKPOINT_UNSUPPORTED} for what is not built
      */
-    public static OriginalConfig read(Path checkpoint, @Nullable Path visionTower, @Nullable Path chatTemplate) {
+    public static OriginalConfig read(
+            Path checkpoint, @Nullable Path visionTower, @Nullable Path chatTemplate, Warnings warnings) {
         CheckpointJson config = CheckpointJson.read(checkpoint.resolve("config.json"));
         if (config.has("quantization_config")) {
             throw config.unsupported("quantization_config", "weights in bf16, fp16 or fp32");
@@ -124,7 +127,7 @@ public record OriginalConfig(
                 LlavaPreprocessing.read(PictureProcessor.read(towerDirectory), tower, features)
                         .padded(aspectRatio.equals("pad")),
                 prompt(checkpoint, config, tokenizer),
-                GenerationDefaults.read(checkpoint, decoder.eosTokenIds()),
+                GenerationDefaults.read(checkpoint, decoder.eosTokenIds(), warnings),
                 template(checkpoint, chatTemplate),
                 tokenizer);
     }
@@ -293,6 +296,7 @@ public record OriginalConfig(
                 generation,
                 BundleSections.of(preprocessing),
                 BundleSections.of(prompt),
+                BundleManifest.Checkpoint.UNREMARKABLE,
                 chatTemplate);
     }
 }

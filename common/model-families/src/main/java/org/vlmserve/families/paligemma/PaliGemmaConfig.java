@@ -12,6 +12,7 @@ import org.vlmserve.families.checkpoint.CheckpointJson;
 import org.vlmserve.families.checkpoint.GenerationDefaults;
 import org.vlmserve.families.checkpoint.PictureProcessor;
 import org.vlmserve.families.checkpoint.SpecialTokens;
+import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 import org.vlmserve.protocol.tensor.DType;
@@ -93,10 +94,11 @@ public record PaliGemmaConfig(
 
     /**
      * @param checkpoint a directory with {@code config.json} and its companions
+     * @param warnings is told of what is not refused
      * @throws VlmException {@code CHECKPOINT_UNREADABLE} for a file or key that is missing or malformed,
      *     {@code CHECKPOINT_UNSUPPORTED} for what this code does not build
      */
-    public static PaliGemmaConfig read(Path checkpoint) {
+    public static PaliGemmaConfig read(Path checkpoint, Warnings warnings) {
         CheckpointJson config = CheckpointJson.read(checkpoint.resolve("config.json"));
         if (!MODEL_TYPE.equals(config.optionalString("model_type"))) {
             throw config.unsupported("model_type", MODEL_TYPE);
@@ -127,7 +129,9 @@ public record PaliGemmaConfig(
                 new PaliGemmaPrompt(
                         imageToken(CheckpointJson.read(tokenizerJson), config), imageTokenId(config), begin),
                 GenerationDefaults.read(
-                        checkpoint, textConfig.intOrInts("eos_token_id", config.intOrInts("eos_token_id", List.of(1)))),
+                        checkpoint,
+                        textConfig.intOrInts("eos_token_id", config.intOrInts("eos_token_id", List.of(1))),
+                        warnings),
                 tokenizerConfig == null ? List.of(tokenizerJson) : List.of(tokenizerJson, tokenizerConfigJson));
     }
 

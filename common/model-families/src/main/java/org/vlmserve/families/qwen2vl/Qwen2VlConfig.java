@@ -11,6 +11,7 @@ import org.vlmserve.families.checkpoint.CheckpointJson;
 import org.vlmserve.families.checkpoint.GenerationDefaults;
 import org.vlmserve.families.checkpoint.PictureProcessor;
 import org.vlmserve.families.checkpoint.SpecialTokens;
+import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 import org.vlmserve.protocol.tensor.DType;
@@ -108,10 +109,11 @@ public record Qwen2VlConfig(
     /**
      * @param checkpoint a directory with {@code config.json} and its companions
      * @param chatTemplate a file that takes the place of the checkpoint's chat template
+     * @param warnings is told of what is not refused
      * @throws VlmException {@code CHECKPOINT_UNREADABLE} for a file or key that is missing or malformed,
      *     {@code CHECKPOINT_UNSUPPORTED} for what this code does not build
      */
-    public static Qwen2VlConfig read(Path checkpoint, @Nullable Path chatTemplate) {
+    public static Qwen2VlConfig read(Path checkpoint, @Nullable Path chatTemplate, Warnings warnings) {
         CheckpointJson config = CheckpointJson.read(checkpoint.resolve("config.json"));
         if (!MODEL_TYPE.equals(config.optionalString("model_type"))) {
             throw config.unsupported("model_type", MODEL_TYPE);
@@ -159,7 +161,8 @@ public record Qwen2VlConfig(
                                         DEFAULT_TOKEN))),
                 GenerationDefaults.read(
                         checkpoint,
-                        textConfig.intOrInts("eos_token_id", config.intOrInts("eos_token_id", List.of(151645)))),
+                        textConfig.intOrInts("eos_token_id", config.intOrInts("eos_token_id", List.of(151645))),
+                        warnings),
                 ChatTemplates.require(checkpoint, chatTemplate),
                 tokenizerConfig == null ? List.of(tokenizerJson) : List.of(tokenizerJson, tokenizerConfigJson));
     }
