@@ -77,7 +77,8 @@ class ImporterTest {
                             bundles.resolve("second-" + precision),
                             ImportOptions.of(precision),
                             false,
-                            ProgressListener.SILENT);
+                            ProgressListener.SILENT)
+                    .bundle();
             assertThat(second.manifest().revision()).isEqualTo(first.manifest().revision());
             assertThat(second.manifest().importedAt()).isEqualTo(Instant.ofEpochSecond(1));
             for (String file : files(first.directory())) {
@@ -285,7 +286,8 @@ class ImporterTest {
                         bundles.resolve(name),
                         ImportOptions.of(precision),
                         force,
-                        ProgressListener.SILENT);
+                        ProgressListener.SILENT)
+                .bundle();
     }
 
     private Bundle importInto(BundleStore store, String name) {
@@ -295,7 +297,8 @@ class ImporterTest {
                         bundles.resolve(name),
                         ImportOptions.of(Precision.INT8),
                         false,
-                        ProgressListener.SILENT);
+                        ProgressListener.SILENT)
+                .bundle();
     }
 
     private Path copyOfCheckpoint() throws IOException {

@@ -26,7 +26,7 @@ class SafetensorsTest {
     Path directory;
 
     @Test
-    void readsEveryFloatTypeAndSkipsOthers() throws IOException {
+    void readsEveryFloatType() throws IOException {
         ByteBuffer data = ByteBuffer.allocate(28).order(ByteOrder.LITTLE_ENDIAN);
         data.putFloat(1.5f).putFloat(-2);
         data.putShort((short) (Float.floatToRawIntBits(3f) >>> 16)).putShort((short) 0xc080);
@@ -42,7 +42,7 @@ class SafetensorsTest {
                         + "\"s\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[24,28]}}   ",
                 data.array());
         try (CheckpointReader reader = CheckpointReader.open(directory)) {
-            assertThat(reader.names()).containsExactly("f", "b", "h", "s");
+            assertThat(reader.names()).containsExactly("f", "b", "h", "i", "s");
             assertThat(reader.tensor(List.of("f"), 2).readAll()).containsExactly(1.5f, -2);
             assertThat(reader.tensor(List.of("gone", "b"), 1, 2).readAll()).containsExactly(3, -4);
             CheckpointTensor half = reader.tensor(List.of("h"), 2, 1, 1);
@@ -51,7 +51,6 @@ class SafetensorsTest {
             assertThat(half.columns()).isEqualTo(1);
             assertThat(half.readAll()).containsExactly(0.25f, -7);
             assertThat(reader.tensor(List.of("s")).readAll()).containsExactly(0);
-            assertThat(reader.has("i")).isFalse();
         }
     }
 
@@ -105,7 +104,7 @@ class SafetensorsTest {
                 directory.resolve("model.safetensors.index.json"), "{\"weight_map\":{\"a\":\"../one.safetensors\"}}");
         assertUnreadable(() -> CheckpointReader.open(directory), "index.json", "'../one.safetensors'");
         Files.writeString(directory.resolve("model.safetensors.index.json"), "{]");
-        assertUnreadable(() -> CheckpointReader.open(directory), "index.json", "no JSON index");
+        assertUnreadable(() -> CheckpointReader.open(directory), "index.json", "no JSON");
     }
 
     @Test

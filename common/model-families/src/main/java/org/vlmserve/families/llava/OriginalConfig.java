@@ -17,13 +17,13 @@ import org.vlmserve.families.backbone.VisionFeatures;
 import org.vlmserve.families.bundle.BundleManifest;
 import org.vlmserve.families.bundle.BundleSections;
 import org.vlmserve.families.checkpoint.ChatTemplates;
+import org.vlmserve.families.checkpoint.CheckpointConfig;
 import org.vlmserve.families.checkpoint.CheckpointJson;
 import org.vlmserve.families.checkpoint.GenerationDefaults;
 import org.vlmserve.families.checkpoint.PictureProcessor;
 import org.vlmserve.families.checkpoint.SentencePieceConverter;
 import org.vlmserve.families.checkpoint.SpecialTokens;
 import org.vlmserve.families.checkpoint.Warnings;
-import org.vlmserve.families.prompt.HuggingFaceTokenizerFile;
 import org.vlmserve.families.prompt.PlaceholderPrompt;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
@@ -93,10 +93,7 @@ public record OriginalConfig(
      */
     public static OriginalConfig read(
             Path checkpoint, @Nullable Path visionTower, @Nullable Path chatTemplate, Warnings warnings) {
-        CheckpointJson config = CheckpointJson.read(checkpoint.resolve("config.json"));
-        if (config.has("quantization_config")) {
-            throw config.unsupported("quantization_config", "weights in bf16, fp16 or fp32");
-        }
+        CheckpointJson config = CheckpointConfig.read(checkpoint);
         Path towerDirectory = visionTower == null ? towerInside(checkpoint, config) : visionTower;
         ClipTower tower = tower(towerDirectory);
         if (config.requireInt("mm_hidden_size") != tower.width() || config.booleanValue("s2", false)) {
@@ -135,8 +132,12 @@ public record OriginalConfig(
     /** A tower that stands in the checkpoint's own directory, under the name that the checkpoint gives it. */
     private static Path towerInside(Path checkpoint, CheckpointJson config) {
         String name = config.string(TOWER, "");
-        Path inside = checkpoint.resolve(name).normalize();
-        if (name.isEmpty() || !inside.startsWith(checkpoint.normalize()) || !Files.isDirectory(inside)) {
+        Path inside = checkpoint.resolve(name);
+        // Of absolute paths alone is it known what lies in what.
+        boolean contained = inside.toAbsolutePath()
+                .normalize()
+                .startsWith(checkpoint.toAbsolutePath().normalize());
+        if (name.isEmpty() || !contained || !Files.isDirectory(inside)) {
             throw config.unreadable(
                     TOWER, "the directory of that vision tower's checkpoint, given with --vision-tower DIR");
         }
@@ -145,7 +146,7 @@ public record OriginalConfig(
 
     /** The configuration of a vision tower alone, or a whole CLIP's. */
     private static ClipTower tower(Path directory) {
-        CheckpointJson config = CheckpointJson.read(directory.resolve("config.json"));
+        CheckpointJson config = CheckpointConfig.read(directory);
         return config.has("vision_config") ? ClipTower.read(config.object("vision_config")) : ClipTower.read(config);
     }
 
@@ -168,7 +169,7 @@ public record OriginalConfig(
         Path file = checkpoint.resolve("tokenizer.json");
         ObjectNode tokenizer;
         if (Files.exists(file)) {
-            tokenizer = HuggingFaceTokenizerFile.read(file);
+            tokenizer = CheckpointJson.read(file).copy();
         } else if (Files.exists(checkpoint.resolve(SentencePieceConverter.MODEL))) {
             tokenizer = SentencePieceConverter.convert(checkpoint);
         } else {
