@@ -178,6 +178,31 @@ class ImporterTest {
                 "asks for [130, 96]");
     }
 
+    /** Every value of the golden is exact in double precision, so nothing may change. */
+    @Test
+    void aCheckpointInDoublePrecisionIsTheSame() throws IOException {
+        for (String[] name : new String[][] {{"qwen2_vl", "nested-untied"}, {"llava_next", "mistral-window"}}) {
+            GoldenCheckpoint floats = Goldens.find().checkpoint(name[0], name[1]);
+            TinyCheckpoint doubles = TinyCheckpoint.copy(floats, directory.resolve(name[1]));
+            doubles.weights().widen();
+            doubles.save();
+            Bundle expected = Importer.importCheckpoint(
+                    floats.directory(), bundles.resolve(name[1]), Precision.INT8, ProgressListener.SILENT);
+            Bundle actual = Importer.importCheckpoint(
+                    doubles.directory(),
+                    bundles.resolve(name[1] + "-doubles"),
+                    Precision.INT8,
+                    ProgressListener.SILENT);
+            assertThat(files(actual.directory())).isEqualTo(files(expected.directory()));
+            for (String file : files(expected.directory())) {
+                if (!file.equals("bundle.json")) {
+                    assertThat(actual.directory().resolve(file))
+                            .hasSameBinaryContentAs(expected.directory().resolve(file));
+                }
+            }
+        }
+    }
+
     @Test
     void anUntiedHeadThatIsMissingIsNamed() throws IOException {
         Path changed = copyOfCheckpoint();

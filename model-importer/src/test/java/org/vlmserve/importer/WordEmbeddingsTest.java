@@ -111,7 +111,8 @@ class WordEmbeddingsTest {
                 .singleElement()
                 .asString()
                 .contains(KEY + ": true", HEAD + " differs from", TABLE);
-        assertThat(actual.summary().unusedTensors()).isEqualTo(expected.summary().unusedTensors());
+        assertThat(actual.summary().unusedTensors())
+                .isEqualTo(expected.summary().unusedTensors());
         if (isNested(golden)) {
             assertSameDecoder(
                     imported(golden, copy(golden).config(config -> {
@@ -147,7 +148,9 @@ class WordEmbeddingsTest {
         removeHead(table);
         TinyCheckpoint head = copy(golden).config(tied(true));
         removeHead(head);
-        head.weights().copy(head.weights().name(TABLE), headName(head)).remove(head.weights().name(TABLE));
+        head.weights()
+                .copy(head.weights().name(TABLE), headName(head))
+                .remove(head.weights().name(TABLE));
 
         ImportResult expected = imported(golden, table);
         ImportResult both = imported(golden, twice);

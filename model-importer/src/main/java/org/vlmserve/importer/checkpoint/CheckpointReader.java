@@ -1,6 +1,7 @@
 package org.vlmserve.importer.checkpoint;
 
 import java.lang.foreign.Arena;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -22,6 +23,9 @@ import org.vlmserve.protocol.error.VlmException;
  */
 public final class CheckpointReader implements AutoCloseable {
 
+    private static final List<String> ADAPTER =
+            List.of("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin");
+
     private final Path directory;
     private final Arena arena;
     private final Warnings warnings;
@@ -36,6 +40,14 @@ public final class CheckpointReader implements AutoCloseable {
         this.arena = arena;
         this.warnings = warnings;
         WeightFiles files = WeightFiles.find(directory);
+        for (String adapter : ADAPTER) {
+            if (Files.exists(directory.resolve(adapter))) {
+                warnings.add(adapter
+                        + " lies beside the weights, and the adapter is not merged into them; if the model needs it,"
+                        + " merge it with PEFT's merge_and_unload() and import the result");
+                break;
+            }
+        }
         this.promised = files.promised();
         for (Path shard : files.shards()) {
             Map<String, StoredTensor> found = shard.toString().endsWith(".safetensors")
@@ -61,7 +73,7 @@ public final class CheckpointReader implements AutoCloseable {
     }
 
     /**
-     * @param warnings is told of tensors that are there twice
+     * @param warnings is told of tensors that are there twice, and of an adapter that is not applied
      * @throws VlmException {@code CHECKPOINT_UNREADABLE}, naming the file and the tensor
      */
     @SuppressWarnings("MustBeClosedChecker") // the reader owns the arena

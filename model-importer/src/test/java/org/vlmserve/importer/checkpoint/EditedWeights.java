@@ -1,5 +1,6 @@
 package org.vlmserve.importer.checkpoint;
 
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
@@ -16,6 +17,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.function.UnaryOperator;
+import java.util.zip.CRC32;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipOutputStream;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -33,13 +37,17 @@ public final class EditedWeights {
         return new EditedWeights();
     }
 
-    /** Reads all that a checkpoint has. */
+    /** Reads all that a checkpoint has in floats. */
     public static EditedWeights of(Path checkpoint) {
         EditedWeights weights = new EditedWeights();
         try (Arena arena = Arena.ofConfined()) {
             for (Path shard : WeightFiles.find(checkpoint).shards()) {
                 (shard.toString().endsWith(".bin") ? TorchFile.read(shard, arena) : Safetensors.read(shard, arena))
-                        .forEach((name, tensor) -> weights.take(name, (CheckpointTensor) tensor));
+                        .forEach((name, tensor) -> {
+                            if (tensor instanceof CheckpointTensor floats) {
+                                weights.take(name, floats);
+                            }
+                        });
             }
         }
         return weights;
@@ -112,6 +120,21 @@ public final class EditedWeights {
         return put(name, type, before.shape(), data.array());
     }
 
+    /** All tensors of floats become doubles. */
+    public void widen() {
+        tensors.replaceAll((name, tensor) -> {
+            if (!tensor.type().equals("F32")) {
+                throw new IllegalArgumentException(name + " is " + tensor.type());
+            }
+            ByteBuffer floats = ByteBuffer.wrap(tensor.data()).order(ByteOrder.LITTLE_ENDIAN);
+            ByteBuffer doubles = ByteBuffer.allocate(2 * tensor.data().length).order(ByteOrder.LITTLE_ENDIAN);
+            while (floats.hasRemaining()) {
+                doubles.putDouble(floats.getFloat());
+            }
+            return new Stored("F64", tensor.shape(), doubles.array());
+        });
+    }
+
     public EditedWeights rename(UnaryOperator<String> names) {
         Map<String, Stored> before = new LinkedHashMap<>(tensors);
         tensors.clear();
@@ -140,6 +163,94 @@ public final class EditedWeights {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    /** Writes one file as {@code torch.save} does, each tensor in a storage of its own. */
+    public void saveTorch(Path file) {
+        ByteArrayOutputStream pickle = new ByteArrayOutputStream();
+        pickle.writeBytes(new byte[] {(byte) 0x80, 2, '}', '('});
+        int key = 0;
+        try (ZipOutputStream zip = new ZipOutputStream(Files.newOutputStream(file))) {
+            for (Map.Entry<String, Stored> entry : tensors.entrySet()) {
+                Stored tensor = entry.getValue();
+                String storage = switch (tensor.type()) {
+                    case "F32" -> "FloatStorage";
+                    case "F16" -> "HalfStorage";
+                    default -> "BFloat16Storage";
+                };
+                int each = tensor.type().equals("F32") ? 4 : 2;
+                text(pickle, entry.getKey());
+                ascii(pickle, "ctorch._utils\n_rebuild_tensor_v2\n((");
+                text(pickle, "storage");
+                ascii(pickle, "ctorch\n" + storage + "\n");
+                text(pickle, Integer.toString(key));
+                text(pickle, "cpu");
+                number(pickle, tensor.data().length / each);
+                ascii(pickle, "tQ");
+                number(pickle, 0);
+                ascii(pickle, "(");
+                Arrays.stream(tensor.shape()).forEach(size -> number(pickle, size));
+                ascii(pickle, "t(");
+                for (int i = 0; i < tensor.shape().length; i++) {
+                    number(pickle, Arrays.stream(tensor.shape()).skip(i + 1L).reduce(1, (a, b) -> a * b));
+                }
+                ascii(pickle, "t\u0089ccollections\nOrderedDict\n)RtR");
+                entry(zip, "archive/data/" + key++, tensor.data());
+            }
+            ascii(pickle, "u.");
+            entry(zip, "archive/data.pkl", pickle.toByteArray());
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static void ascii(ByteArrayOutputStream out, String text) {
+        out.writeBytes(text.getBytes(StandardCharsets.ISO_8859_1));
+    }
+
+    private static void text(ByteArrayOutputStream out, String text) {
+        byte[] utf8 = text.getBytes(StandardCharsets.UTF_8);
+        out.write('X');
+        little(out, utf8.length);
+        out.writeBytes(utf8);
+    }
+
+    private static void number(ByteArrayOutputStream out, long value) {
+        out.write('J');
+        little(out, (int) value);
+    }
+
+    private static void little(ByteArrayOutputStream out, int value) {
+        out.writeBytes(ByteBuffer.allocate(Integer.BYTES)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .putInt(value)
+                .array());
+    }
+
+    private static void entry(ZipOutputStream zip, String name, byte[] data) throws IOException {
+        CRC32 sum = new CRC32();
+        sum.update(data);
+        ZipEntry entry = new ZipEntry(name);
+        entry.setMethod(ZipEntry.STORED);
+        entry.setSize(data.length);
+        entry.setCrc(sum.getValue());
+        zip.putNextEntry(entry);
+        zip.write(data);
+        zip.closeEntry();
+    }
+
+    /** Those that a test is about. */
+    public EditedWeights only(String name) {
+        EditedWeights one = new EditedWeights();
+        one.tensors.put(name, Objects.requireNonNull(tensors.get(name), name));
+        return one;
+    }
+
+    /** The same tensors, to be changed apart. */
+    public EditedWeights copy() {
+        EditedWeights all = new EditedWeights();
+        all.tensors.putAll(tensors);
+        return all;
     }
 
     /** Writes an index that says of these names that they are in one file. */

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -58,15 +60,17 @@ class SafetensorsTest {
     @Test
     void readsPartsOfRowsOfEveryType() throws IOException {
         int columns = 1031;
-        for (String dtype : List.of("BF16", "F16")) {
-            ByteBuffer data = ByteBuffer.allocate(2 * columns * Short.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        for (String dtype : List.of("BF16", "F16", "F64")) {
+            int each = dtype.equals("F64") ? Double.BYTES : Short.BYTES;
+            ByteBuffer data = ByteBuffer.allocate(2 * columns * each).order(ByteOrder.LITTLE_ENDIAN);
             float[] expected = new float[2 * columns];
             for (int i = 0; i < expected.length; i++) {
                 expected[i] = (i % 2 == 0 ? 1 : -1) * (i % 128) / 64f;
-                data.putShort(
-                        dtype.equals("F16")
-                                ? Float.floatToFloat16(expected[i])
-                                : (short) (Float.floatToIntBits(expected[i]) >>> 16));
+                switch (dtype) {
+                    case "F64" -> data.putDouble(expected[i]);
+                    case "F16" -> data.putShort(Float.floatToFloat16(expected[i]));
+                    default -> data.putShort((short) (Float.floatToIntBits(expected[i]) >>> 16));
+                }
             }
             write(
                     "model.safetensors",
@@ -84,6 +88,13 @@ class SafetensorsTest {
                     assertThat(Arrays.copyOf(part, 3)).containsOnly(0f);
                 }
                 assertThat(tensor.largest(1)).isEqualTo(127 / 64f);
+                assertThat(tensor.dtype()).isEqualTo(each == Double.BYTES ? DType.F32 : DType.valueOf(dtype));
+                CheckpointTensor floats = tensor.asFloats();
+                MemorySegment copy = MemorySegment.ofArray(new byte[columns * Float.BYTES]);
+                floats.copy(1, 2, copy);
+                assertThat(floats.byteSize()).isEqualTo(2L * columns * Float.BYTES);
+                assertThat(copy.toArray(ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN)))
+                        .containsExactly(Arrays.copyOfRange(expected, columns, 2 * columns));
             }
         }
     }
@@ -120,6 +131,15 @@ class SafetensorsTest {
         assertDamaged(file(FLOATS.replace("[2,2]", "[-2,-2]"), new byte[16]), "tensor a", "whole numbers");
         assertDamaged(file(FLOATS.replace("[0,16]", "[16,0]"), new byte[16]), "tensor a", "[16, 0)");
         assertDamaged(file(FLOATS.replace("[0,16]", "[0,1e99]"), new byte[16]), "tensor a", "whole numbers");
+        // As the reference implementation: all bytes belong to a tensor.
+        assertDamaged(file(FLOATS, new byte[20]), "4 bytes behind tensor a belong to no tensor");
+        assertDamaged(
+                file(FLOATS.replace("[0,16]", "[4,20]"), new byte[20]), "4 bytes between the header and tensor a");
+        assertDamaged(
+                file(
+                        FLOATS.replace("}}", "},\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[16,20]}}"),
+                        new byte[20]),
+                "16 bytes between the header and tensor a");
         assertDamaged(
                 file(
                         FLOATS.replace("}}", "},\"b\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[12,20]}}"),

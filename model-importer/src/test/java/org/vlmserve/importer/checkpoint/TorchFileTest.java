@@ -54,7 +54,8 @@ class TorchFileTest {
                         names.add(name);
                         assertUnsupported(
                                 () -> reader.tensor(List.of(name), 2),
-                                "tensor " + name + " is of type " + other.path("storage").asString());
+                                "tensor " + name + " is of type "
+                                        + other.path("storage").asString());
                     }
                     assertThat(reader.names()).containsExactlyInAnyOrderElementsOf(names);
                 }
