@@ -161,6 +161,14 @@ def base_names(d):
     d.save(SINGLE, {name.removeprefix("model."): tensor for name, tensor in d.filled(1).items()})
 
 
+def two_names(d):
+    d.save(SINGLE, {**d.filled(1), "model.norm.weight": d.filled(2)[NORM]})
+
+
+def two_names_the_other_way_round(d):
+    d.save(SINGLE, {**d.filled(1), "language_model.norm.weight": d.filled(2)[NORM]})
+
+
 def not_finite_in_config(d):
     d.safetensors(SINGLE, 1)
     d.config(initializer_range=float("inf"), unknown=[float("nan"), float("-inf")])
@@ -200,6 +208,8 @@ SCENARIOS = (
     bin_index_of_safetensors,
     double,
     base_names,
+    two_names,
+    two_names_the_other_way_round,
     not_finite_in_config,
     byte_order_mark,
     key_twice,

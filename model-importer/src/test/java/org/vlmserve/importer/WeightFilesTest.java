@@ -77,6 +77,10 @@ class WeightFilesTest {
         }
     }
 
+    private static void anotherNorm(TinyCheckpoint d, String name) {
+        filled(d, 2).copy(NORM, name).fill(NORM, "F32", 1).save(d.file(SINGLE));
+    }
+
     private static Map<String, Consumer<TinyCheckpoint>> scenarios() {
         Map<String, Consumer<TinyCheckpoint>> all = new HashMap<>();
         all.put("single_beside_index", d -> {
@@ -163,6 +167,8 @@ class WeightFilesTest {
                 d -> filled(d, 1)
                         .rename(name -> name.replaceFirst("^model\\.", ""))
                         .save(d.file(SINGLE)));
+        all.put("two_names", d -> anotherNorm(d, "model.norm.weight"));
+        all.put("two_names_the_other_way_round", d -> anotherNorm(d, "language_model.norm.weight"));
         all.put("not_finite_in_config", d -> {
             safetensors(d, SINGLE, 1);
             edit(
@@ -203,13 +209,19 @@ class WeightFilesTest {
                 ImportResult result = imported(checkpoint.directory());
                 assertThat(norm(checkpoint.directory()))
                         .isEqualTo((float) loaded.path("norm").asDouble());
-                assertThat(result.summary().unusedTensors()).isEmpty();
-                if (name.equals("tensor_in_two_shards")) {
+                if (name.startsWith("two_names")) {
+                    assertThat(result.summary().unusedTensors()).hasSize(1);
+                    assertThat(result.summary().warnings())
+                            .singleElement()
+                            .asString()
+                            .contains("under another name too");
+                } else if (name.equals("tensor_in_two_shards")) {
                     assertThat(result.summary().warnings())
                             .singleElement()
                             .asString()
                             .contains(NORM, "two.safetensors", "one.safetensors");
                 } else {
+                    assertThat(result.summary().unusedTensors()).isEmpty();
                     assertThat(result.summary().warnings()).isEmpty();
                 }
             }
@@ -219,7 +231,7 @@ class WeightFilesTest {
 
     private static float norm(Path checkpoint) {
         try (CheckpointReader reader = CheckpointReader.open(checkpoint)) {
-            return reader.tensor(List.of(NORM, NORM.replaceFirst("^model\\.", "")), 64)
+            return reader.tensor(List.of(NORM, "model.norm.weight", "language_model.norm.weight"), 64)
                     .readAll()[0];
         }
     }

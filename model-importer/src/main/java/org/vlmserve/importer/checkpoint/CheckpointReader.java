@@ -113,36 +113,45 @@ public final class CheckpointReader implements AutoCloseable {
     }
 
     /**
-     * The tensor under the first of {@code names} that the checkpoint has.
+     * The tensor that the checkpoint has under one of several names. Of two, the reference takes the first in alphabetical order.
      *
      * @param shape what the configuration asks for
      * @throws VlmException {@code CHECKPOINT_UNREADABLE} for one that is missing or has another shape,
      *     {@code CHECKPOINT_UNSUPPORTED} for one whose elements are no floats
      */
     public CheckpointTensor tensor(List<String> names, long... shape) {
-        for (String name : names) {
-            switch (tensors.get(name)) {
-                case null -> {}
-                case UnsupportedTensor other ->
-                    throw new VlmException(
-                            ErrorCode.CHECKPOINT_UNSUPPORTED,
-                            other.file() + ": tensor " + name + " is of type " + other.type()
-                                    + "; supported: F32, F16, BF16, F64. Quantised weights are not read, import the checkpoint"
-                                    + " that they were made from");
-                case CheckpointTensor tensor -> {
-                    if (!Arrays.equals(tensor.shape(), shape)) {
-                        throw unreadable(
-                                tensor.file(),
-                                "tensor " + name + " has shape " + Arrays.toString(tensor.shape())
-                                        + ", but config.json asks for " + Arrays.toString(shape),
-                                null);
-                    }
-                    used.add(name);
-                    return tensor;
-                }
-            }
+        List<String> present =
+                names.stream().filter(tensors::containsKey).sorted().toList();
+        if (present.isEmpty()) {
+            throw missing(names, null);
         }
-        throw missing(names, null);
+        String name = present.getFirst();
+        List<String> others = present.subList(1, present.size());
+        if (!others.isEmpty()) {
+            warnings.add(name + " is in the checkpoint under another name too, " + String.join(" and ", others)
+                    + ", which is not used");
+            leaveOut(others::contains);
+        }
+        switch (tensors.get(name)) {
+            case CheckpointTensor tensor -> {
+                if (!Arrays.equals(tensor.shape(), shape)) {
+                    throw unreadable(
+                            tensor.file(),
+                            "tensor " + name + " has shape " + Arrays.toString(tensor.shape())
+                                    + ", but config.json asks for " + Arrays.toString(shape),
+                            null);
+                }
+                used.add(name);
+                return tensor;
+            }
+            case UnsupportedTensor other ->
+                throw new VlmException(
+                        ErrorCode.CHECKPOINT_UNSUPPORTED,
+                        other.file() + ": tensor " + name + " is of type " + other.type()
+                                + "; supported: F32, F16, BF16, F64. Quantised weights are not read, import the checkpoint"
+                                + " that they were made from");
+            case null -> throw missing(names, null);
+        }
     }
 
     /**

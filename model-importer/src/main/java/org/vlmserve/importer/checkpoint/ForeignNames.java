@@ -38,7 +38,15 @@ final class ForeignNames {
 
     /** Endings that stand in the place of {@code .weight}, or beside it. */
     private static final List<String> QUANTISED = List.of(
-            "qweight", "weight_packed", "weight.absmax", "weight_scale", "weight_scale_inv", "scales", "W_q", "codes");
+            "qweight",
+            "weight_packed",
+            "weight.absmax",
+            "weight._data",
+            "weight_scale",
+            "weight_scale_inv",
+            "scales",
+            "W_q",
+            "codes");
 
     private static final Pattern WRAPPED = Pattern.compile(WRAPPERS.stream()
             .map(wrapper -> Pattern.quote(wrapper.part()))

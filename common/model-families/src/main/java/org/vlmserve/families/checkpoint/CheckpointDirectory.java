@@ -37,7 +37,7 @@ public final class CheckpointDirectory {
                     "zero_to_fp32\\.py|global_step\\d+|.*zero_pp_rank_.*\\.pt|mp_rank_\\d+_model_states\\.pt",
                     "shards of DeepSpeed's optimizer; make weights of them with 'python zero_to_fp32.py . .'"),
             new Rule(
-                    ".*\\.distcp|pytorch_model_fsdp.*|\\.metadata",
+                    ".*\\.distcp|pytorch_model_fsdp_\\d+|\\.metadata",
                     "shards of FSDP; make weights of them with 'accelerate merge-weights' or torch's dcp_to_torch_save"),
             new Rule(
                     ".*\\.gguf",
