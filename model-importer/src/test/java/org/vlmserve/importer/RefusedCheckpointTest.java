@@ -253,6 +253,10 @@ class RefusedCheckpointTest {
                     consolidated.safetensors            | their maker's own layout | converted for transformers
                     consolidated.00.pth                 | their maker's own layout | converted for transformers
                     tf_model.h5                         | another framework    | save the model with PyTorch
+                    onnx/decoder_model_merged.onnx      | another framework    | save the model with PyTorch
+                    openvino_model.bin                  | another framework    | save the model with PyTorch
+                    bundle.json                         | a bundle             | served as it is
+                    model_index.json                    | diffusers            | vision-language
                     flax_model.msgpack                  | another framework    | save the model with PyTorch
                     model.safetensors.incomplete        | did not finish       | fetch the checkpoint again
                     weights.safetensors                 | under another name   | rename

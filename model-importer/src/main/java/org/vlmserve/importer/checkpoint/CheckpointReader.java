@@ -8,6 +8,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -132,26 +133,27 @@ public final class CheckpointReader implements AutoCloseable {
                     + ", which is not used");
             leaveOut(others::contains);
         }
-        switch (tensors.get(name)) {
-            case CheckpointTensor tensor -> {
-                if (!Arrays.equals(tensor.shape(), shape)) {
-                    throw unreadable(
-                            tensor.file(),
-                            "tensor " + name + " has shape " + Arrays.toString(tensor.shape())
-                                    + ", but config.json asks for " + Arrays.toString(shape),
-                            null);
-                }
-                used.add(name);
-                return tensor;
-            }
+        return switch (Objects.requireNonNull(tensors.get(name))) {
+            case CheckpointTensor tensor -> shaped(tensor, shape);
             case UnsupportedTensor other ->
                 throw new VlmException(
                         ErrorCode.CHECKPOINT_UNSUPPORTED,
                         other.file() + ": tensor " + name + " is of type " + other.type()
                                 + "; supported: F32, F16, BF16, F64. Quantised weights are not read, import the checkpoint"
                                 + " that they were made from");
-            case null -> throw missing(names, null);
+        };
+    }
+
+    private CheckpointTensor shaped(CheckpointTensor tensor, long... shape) {
+        if (!Arrays.equals(tensor.shape(), shape)) {
+            throw unreadable(
+                    tensor.file(),
+                    "tensor " + tensor.name() + " has shape " + Arrays.toString(tensor.shape())
+                            + ", but config.json asks for " + Arrays.toString(shape),
+                    null);
         }
+        used.add(tensor.name());
+        return tensor;
     }
 
     /**

@@ -23,6 +23,10 @@ public final class CheckpointDirectory {
     }
 
     private static final List<Rule> RULES = List.of(
+            new Rule("bundle\\.json", "a bundle, which is what an import makes; it can be served as it is"),
+            new Rule(
+                    "model_index\\.json",
+                    "a pipeline of diffusers, which makes pictures; import a vision-language model's checkpoint"),
             new Rule(
                     "adapter_config\\.json|adapter_model\\.(safetensors|bin)",
                     "an adapter alone, without its base model; merge it with PEFT's merge_and_unload(), save the result with"
@@ -54,7 +58,7 @@ public final class CheckpointDirectory {
                     "consolidated.*\\.(safetensors|pth)|params\\.json",
                     "weights in their maker's own layout; import the checkpoint that was converted for transformers"),
             new Rule(
-                    ".*\\.(h5|msgpack|npz|tflite|ckpt\\.index)|.*\\.(onnx|mlmodel|mlpackage|engine)",
+                    "onnx|openvino_model\\.(xml|bin)|.*\\.(h5|msgpack|npz|tflite|ckpt\\.index|onnx|mlmodel|mlpackage|engine)",
                     "weights for another framework; save the model with PyTorch"),
             new Rule(
                     ".*\\.(incomplete|part|crdownload|aria2|tmp)",
