@@ -3,6 +3,7 @@ package org.vlmserve.importer.llava;
 import java.time.Instant;
 import java.util.List;
 import org.vlmserve.families.checkpoint.CheckpointJson;
+import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.families.llava.LlavaConfig;
 import org.vlmserve.families.llava.OriginalConfig;
 import org.vlmserve.importer.Architecture;
@@ -28,10 +29,11 @@ public final class LlavaArchitecture implements Architecture {
     }
 
     @Override
-    public Blueprint blueprint(CheckpointReader checkpoint, ImportOptions options, Instant importedAt) {
-        LlavaConfig config = LlavaConfig.read(checkpoint.directory(), options.chatTemplate());
+    public Blueprint blueprint(
+            CheckpointReader checkpoint, ImportOptions options, Instant importedAt, Warnings warnings) {
+        LlavaConfig config = LlavaConfig.read(checkpoint.directory(), options.chatTemplate(), warnings);
         PrecisionPolicy policy = new PrecisionPolicy(options.precision());
-        ClipLlamaGraphs graphs = new ClipLlamaGraphs(checkpoint, config.parts(), policy);
+        ClipLlamaGraphs graphs = new ClipLlamaGraphs(checkpoint, config.parts(), policy, warnings);
         CheckpointTensor embeddings = graphs.embeddings();
         return new Blueprint(
                 config.manifest(options.precision().wireName(), importedAt, embeddings.dtype()),

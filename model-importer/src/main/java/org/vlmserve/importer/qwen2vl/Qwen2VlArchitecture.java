@@ -5,14 +5,15 @@ import java.time.Instant;
 import java.util.List;
 import org.vlmserve.families.bundle.BundleManifest;
 import org.vlmserve.families.checkpoint.CheckpointJson;
+import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.families.qwen2vl.Qwen2VlConfig;
 import org.vlmserve.importer.Architecture;
 import org.vlmserve.importer.Blueprint;
 import org.vlmserve.importer.ImportOptions;
 import org.vlmserve.importer.backbone.DecoderGraph;
 import org.vlmserve.importer.backbone.DecoderSpec;
+import org.vlmserve.importer.backbone.WordEmbeddings;
 import org.vlmserve.importer.checkpoint.CheckpointReader;
-import org.vlmserve.importer.checkpoint.CheckpointTensor;
 import org.vlmserve.importer.graph.Activation;
 import org.vlmserve.importer.graph.CachedAttention;
 import org.vlmserve.importer.graph.MultimodalRotary;
@@ -40,9 +41,10 @@ public final class Qwen2VlArchitecture implements Architecture {
     }
 
     @Override
-    public Blueprint blueprint(CheckpointReader checkpoint, ImportOptions options, Instant importedAt) {
+    public Blueprint blueprint(
+            CheckpointReader checkpoint, ImportOptions options, Instant importedAt, Warnings warnings) {
         Path directory = checkpoint.directory();
-        Qwen2VlConfig config = Qwen2VlConfig.read(directory, options.chatTemplate());
+        Qwen2VlConfig config = Qwen2VlConfig.read(directory, options.chatTemplate(), warnings);
         Qwen2VlConfig.Text text = config.text();
         if (text.headDim() % HEAD_DIM_MULTIPLE != 0) {
             throw new VlmException(
@@ -53,8 +55,7 @@ public final class Qwen2VlArchitecture implements Architecture {
         }
         Qwen2VlTensors tensors = new Qwen2VlTensors(checkpoint);
         PrecisionPolicy policy = new PrecisionPolicy(options.precision());
-        CheckpointTensor embeddings = tensors.text("embed_tokens.weight", text.vocabulary(), text.hidden());
-        CheckpointTensor head = text.tied() ? embeddings : tensors.head(text.vocabulary(), text.hidden());
+        WordEmbeddings words = tensors.words(text, warnings);
 
         OnnxGraph encoder = new OnnxGraph("encoder", new WeightFile(GraphContract.WEIGHTS));
         Qwen2VlEncoder.build(encoder, config.vision(), tensors, policy);
@@ -82,7 +83,7 @@ public final class Qwen2VlArchitecture implements Architecture {
                                 decoder, text.mropeSection(), text.headDim(), text.ropeTheta(), text.contextLength()),
                         new CachedAttention(decoder, text.heads(), text.kvHeads(), text.headDim()),
                         policy)
-                .build(head);
+                .build(words.head());
 
         BundleManifest manifest = new BundleManifest(
                 BundleManifest.FORMAT,
@@ -92,11 +93,12 @@ public final class Qwen2VlArchitecture implements Architecture {
                 importedAt,
                 config.encoder(),
                 config.projector(),
-                config.decoder(embeddings.dtype()),
+                config.decoder(words.table().dtype()),
                 config.generation(),
                 config.preprocessingSection(),
                 config.promptSection(),
+                BundleManifest.Checkpoint.UNREMARKABLE,
                 config.chatTemplate());
-        return new Blueprint(manifest, encoder, projector, decoder, List.of(embeddings), config.tokenizerFiles());
+        return new Blueprint(manifest, encoder, projector, decoder, List.of(words.table()), config.tokenizerFiles());
     }
 }

@@ -16,6 +16,7 @@ import tools.jackson.databind.JsonNode;
  * @param importedAt when the bundle was made
  * @param preprocessing the family's own numbers for pictures, read by its package only
  * @param prompt the family's own token ids and prompt numbers, read by its package only
+ * @param checkpoint what its import noticed
  * @param chatTemplate Jinja source, or null for a family without one
  */
 public record BundleManifest(
@@ -30,10 +31,11 @@ public record BundleManifest(
         Generation generation,
         JsonNode preprocessing,
         JsonNode prompt,
+        Checkpoint checkpoint,
         @Nullable String chatTemplate) {
 
     /** The layout that this code reads and writes. */
-    public static final int FORMAT = 2;
+    public static final int FORMAT = 3;
 
     /** @param featureWidth columns of the encoder's output */
     public record Encoder(int featureWidth) {}
@@ -64,6 +66,36 @@ public record BundleManifest(
             int embeddingRows,
             DType embeddingDtype,
             float embeddingScale) {}
+
+    /**
+     * What the import noticed about the checkpoint.
+     *
+     * @param warnings sentences about what it asks for and does not get
+     * @param unusedTensors names of all tensors that went into no file of the bundle
+     */
+    public record Checkpoint(List<String> warnings, List<String> unusedTensors) {
+
+        /** Nothing to tell. */
+        public static final Checkpoint UNREMARKABLE = new Checkpoint(List.of(), List.of());
+    }
+
+    /** The same manifest with this section in {@link #checkpoint}'s stead. */
+    public BundleManifest with(Checkpoint noticed) {
+        return new BundleManifest(
+                format,
+                family,
+                revision,
+                precision,
+                importedAt,
+                encoder,
+                projector,
+                decoder,
+                generation,
+                preprocessing,
+                prompt,
+                noticed,
+                chatTemplate);
+    }
 
     /** The checkpoint's {@code generation_config.json}; a null is the reference's default. */
     public record Generation(

@@ -10,14 +10,21 @@ import org.jspecify.annotations.Nullable;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 import tools.jackson.core.JacksonException;
+import tools.jackson.core.json.JsonReadFeature;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
 
 /**
  * An object in one of a checkpoint's JSON files. It knows where it stands, so that each error names file and key. A null
  * counts as absent.
  */
 public final class CheckpointJson {
+
+    /** What Python's reader takes: infinities and NaN, which transformers writes, and the last of several equal keys. */
+    private static final JsonMapper JSON = JsonMapper.builder()
+            .enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS)
+            .build();
 
     private final Path file;
     private final String path;
@@ -46,16 +53,29 @@ public final class CheckpointJson {
             return null;
         }
         try {
-            JsonNode tree = JsonMapper.shared().readTree(Files.readAllBytes(file));
+            byte[] text = Files.readAllBytes(file);
+            if (text.length > 2 && text[0] == (byte) 0xef && text[1] == (byte) 0xbb && text[2] == (byte) 0xbf) {
+                // Neither Python's reader nor that of the tokenizers takes it.
+                throw new VlmException(
+                        ErrorCode.CHECKPOINT_UNREADABLE,
+                        file + ": begins with a UTF-8 byte order mark; save it again without one");
+            }
+            JsonNode tree = JSON.readTree(text);
             if (!tree.isObject()) {
-                throw new VlmException(ErrorCode.CHECKPOINT_UNREADABLE, file + ": expected a JSON object");
+                String mistaken = FileContent.TEXT.mistaken(file);
+                throw new VlmException(
+                        ErrorCode.CHECKPOINT_UNREADABLE,
+                        file + ": " + (mistaken == null ? "expected a JSON object" : mistaken));
             }
             return new CheckpointJson(file, "", tree);
         } catch (IOException e) {
             throw new VlmException(ErrorCode.CHECKPOINT_UNREADABLE, file + ": cannot be read: " + e, e);
         } catch (JacksonException e) {
+            String mistaken = FileContent.TEXT.mistaken(file);
             throw new VlmException(
-                    ErrorCode.CHECKPOINT_UNREADABLE, file + ": is no JSON: " + e.getOriginalMessage(), e);
+                    ErrorCode.CHECKPOINT_UNREADABLE,
+                    file + ": is no JSON: " + (mistaken == null ? e.getOriginalMessage() : mistaken),
+                    e);
         }
     }
 
@@ -65,6 +85,11 @@ public final class CheckpointJson {
 
     public JsonNode node(String key) {
         return node.path(key);
+    }
+
+    /** The object itself, to be changed. */
+    public ObjectNode copy() {
+        return (ObjectNode) node.deepCopy();
     }
 
     /** All keys, in the file's order. */
@@ -101,10 +126,14 @@ public final class CheckpointJson {
     private long requireLong(String key) {
         JsonNode value = node.path(key);
         // A float without fraction is taken too: published files have mlp_ratio as 4 and as 4.0.
-        if (!value.isNumber() || value.doubleValue() != Math.rint(value.doubleValue())) {
+        if (!isFinite(value) || value.doubleValue() != Math.rint(value.doubleValue())) {
             throw unreadable(key, "a whole number");
         }
         return value.isIntegralNumber() ? value.longValue() : (long) value.doubleValue();
+    }
+
+    private static boolean isFinite(JsonNode value) {
+        return value.isNumber() && Double.isFinite(value.doubleValue());
     }
 
     public int positiveInt(String key, int absent) {
@@ -124,8 +153,8 @@ public final class CheckpointJson {
         if (!has(key)) {
             return null;
         }
-        if (!node.path(key).isNumber()) {
-            throw unreadable(key, "a number");
+        if (!isFinite(node.path(key))) {
+            throw unreadable(key, "a finite number");
         }
         return node.path(key).doubleValue();
     }
@@ -181,8 +210,8 @@ public final class CheckpointJson {
         }
         List<Double> found = new ArrayList<>();
         for (JsonNode item : node.path(key)) {
-            if (!item.isNumber()) {
-                throw unreadable(key, "a list of numbers");
+            if (!isFinite(item)) {
+                throw unreadable(key, "a list of finite numbers");
             }
             found.add(item.doubleValue());
         }

@@ -9,8 +9,11 @@ public final class GenerationDefaults {
 
     private GenerationDefaults() {}
 
-    /** @param configured end tokens by {@code config.json}, for a checkpoint whose generation config names none */
-    public static BundleManifest.Generation read(Path checkpoint, List<Integer> configured) {
+    /**
+     * @param configured end tokens by {@code config.json}, for a checkpoint whose generation config names none
+     * @param warnings is told of what the file asks for and the suite does not do
+     */
+    public static BundleManifest.Generation read(Path checkpoint, List<Integer> configured, Warnings warnings) {
         CheckpointJson file = CheckpointJson.readIfPresent(checkpoint.resolve("generation_config.json"));
         if (file == null) {
             return new BundleManifest.Generation(configured, false, null, null, null, null, null);

@@ -50,6 +50,10 @@ record SentencePieceModel(List<Piece> pieces) {
     static SentencePieceModel read(Path file) {
         List<Piece> pieces = new ArrayList<>();
         int modelType = 1; // the default in the schema
+        String mistaken = FileContent.SENTENCE_PIECE.mistaken(file);
+        if (mistaken != null) {
+            throw unreadable(file, "is no SentencePiece model: " + mistaken);
+        }
         try {
             ByteBuffer model = ByteBuffer.wrap(Files.readAllBytes(file));
             while (model.hasRemaining()) {

@@ -17,12 +17,13 @@ import org.vlmserve.families.backbone.VisionFeatures;
 import org.vlmserve.families.bundle.BundleManifest;
 import org.vlmserve.families.bundle.BundleSections;
 import org.vlmserve.families.checkpoint.ChatTemplates;
+import org.vlmserve.families.checkpoint.CheckpointConfig;
 import org.vlmserve.families.checkpoint.CheckpointJson;
 import org.vlmserve.families.checkpoint.GenerationDefaults;
 import org.vlmserve.families.checkpoint.PictureProcessor;
 import org.vlmserve.families.checkpoint.SentencePieceConverter;
 import org.vlmserve.families.checkpoint.SpecialTokens;
-import org.vlmserve.families.prompt.HuggingFaceTokenizerFile;
+import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.families.prompt.PlaceholderPrompt;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
@@ -86,14 +87,13 @@ public record OriginalConfig(
      *
      * @param visionTower the directory of the tower's checkpoint; null for one inside the checkpoint
      * @param chatTemplate a file that takes the place of chat_template.jinja, or of the conversation "vicuna v1"
+     * @param warnings is told of what is not refused
      * @throws VlmException {@code CHECKPOINT_UNREADABLE} for a file or key that is missing or malformed, or a tower that was not
      *     given; {@code CHECKPOINT_UNSUPPORTED} for what is not built
      */
-    public static OriginalConfig read(Path checkpoint, @Nullable Path visionTower, @Nullable Path chatTemplate) {
-        CheckpointJson config = CheckpointJson.read(checkpoint.resolve("config.json"));
-        if (config.has("quantization_config")) {
-            throw config.unsupported("quantization_config", "weights in bf16, fp16 or fp32");
-        }
+    public static OriginalConfig read(
+            Path checkpoint, @Nullable Path visionTower, @Nullable Path chatTemplate, Warnings warnings) {
+        CheckpointJson config = CheckpointConfig.read(checkpoint);
         Path towerDirectory = visionTower == null ? towerInside(checkpoint, config) : visionTower;
         ClipTower tower = tower(towerDirectory);
         if (config.requireInt("mm_hidden_size") != tower.width() || config.booleanValue("s2", false)) {
@@ -124,7 +124,7 @@ public record OriginalConfig(
                 LlavaPreprocessing.read(PictureProcessor.read(towerDirectory), tower, features)
                         .padded(aspectRatio.equals("pad")),
                 prompt(checkpoint, config, tokenizer),
-                GenerationDefaults.read(checkpoint, decoder.eosTokenIds()),
+                GenerationDefaults.read(checkpoint, decoder.eosTokenIds(), warnings),
                 template(checkpoint, chatTemplate),
                 tokenizer);
     }
@@ -132,8 +132,12 @@ public record OriginalConfig(
     /** A tower that stands in the checkpoint's own directory, under the name that the checkpoint gives it. */
     private static Path towerInside(Path checkpoint, CheckpointJson config) {
         String name = config.string(TOWER, "");
-        Path inside = checkpoint.resolve(name).normalize();
-        if (name.isEmpty() || !inside.startsWith(checkpoint.normalize()) || !Files.isDirectory(inside)) {
+        Path inside = checkpoint.resolve(name);
+        // Of absolute paths alone is it known what lies in what.
+        boolean contained = inside.toAbsolutePath()
+                .normalize()
+                .startsWith(checkpoint.toAbsolutePath().normalize());
+        if (name.isEmpty() || !contained || !Files.isDirectory(inside)) {
             throw config.unreadable(
                     TOWER, "the directory of that vision tower's checkpoint, given with --vision-tower DIR");
         }
@@ -142,7 +146,7 @@ public record OriginalConfig(
 
     /** The configuration of a vision tower alone, or a whole CLIP's. */
     private static ClipTower tower(Path directory) {
-        CheckpointJson config = CheckpointJson.read(directory.resolve("config.json"));
+        CheckpointJson config = CheckpointConfig.read(directory);
         return config.has("vision_config") ? ClipTower.read(config.object("vision_config")) : ClipTower.read(config);
     }
 
@@ -165,7 +169,7 @@ public record OriginalConfig(
         Path file = checkpoint.resolve("tokenizer.json");
         ObjectNode tokenizer;
         if (Files.exists(file)) {
-            tokenizer = HuggingFaceTokenizerFile.read(file);
+            tokenizer = CheckpointJson.read(file).copy();
         } else if (Files.exists(checkpoint.resolve(SentencePieceConverter.MODEL))) {
             tokenizer = SentencePieceConverter.convert(checkpoint);
         } else {
@@ -293,6 +297,7 @@ public record OriginalConfig(
                 generation,
                 BundleSections.of(preprocessing),
                 BundleSections.of(prompt),
+                BundleManifest.Checkpoint.UNREMARKABLE,
                 chatTemplate);
     }
 }

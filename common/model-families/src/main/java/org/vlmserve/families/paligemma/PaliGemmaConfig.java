@@ -8,10 +8,12 @@ import java.util.List;
 import java.util.Map;
 import org.vlmserve.families.bundle.BundleManifest;
 import org.vlmserve.families.bundle.BundleSections;
+import org.vlmserve.families.checkpoint.CheckpointConfig;
 import org.vlmserve.families.checkpoint.CheckpointJson;
 import org.vlmserve.families.checkpoint.GenerationDefaults;
 import org.vlmserve.families.checkpoint.PictureProcessor;
 import org.vlmserve.families.checkpoint.SpecialTokens;
+import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 import org.vlmserve.protocol.tensor.DType;
@@ -65,7 +67,7 @@ public record PaliGemmaConfig(
      * @param windows for each layer how many last positions a token of the answer sees, itself among them; 0 for all
      * @param sandwichNorms whether what attention and MLP give is normalised too
      * @param hiddenAct {@code gelu_pytorch_tanh} or {@code gelu}, the erf form
-     * @param tied whether the output layer is the embedding table
+     * @param tied whether output layer and embedding table are one where the checkpoint has only one of them
      */
     public record Text(
             int hidden,
@@ -93,16 +95,14 @@ public record PaliGemmaConfig(
 
     /**
      * @param checkpoint a directory with {@code config.json} and its companions
+     * @param warnings is told of what is not refused
      * @throws VlmException {@code CHECKPOINT_UNREADABLE} for a file or key that is missing or malformed,
      *     {@code CHECKPOINT_UNSUPPORTED} for what this code does not build
      */
-    public static PaliGemmaConfig read(Path checkpoint) {
-        CheckpointJson config = CheckpointJson.read(checkpoint.resolve("config.json"));
+    public static PaliGemmaConfig read(Path checkpoint, Warnings warnings) {
+        CheckpointJson config = CheckpointConfig.read(checkpoint);
         if (!MODEL_TYPE.equals(config.optionalString("model_type"))) {
             throw config.unsupported("model_type", MODEL_TYPE);
-        }
-        if (config.has("quantization_config")) {
-            throw config.unsupported("quantization_config", "weights in bf16, fp16 or fp32");
         }
         Vision vision = vision(config);
         CheckpointJson textConfig = config.object("text_config");
@@ -127,7 +127,9 @@ public record PaliGemmaConfig(
                 new PaliGemmaPrompt(
                         imageToken(CheckpointJson.read(tokenizerJson), config), imageTokenId(config), begin),
                 GenerationDefaults.read(
-                        checkpoint, textConfig.intOrInts("eos_token_id", config.intOrInts("eos_token_id", List.of(1)))),
+                        checkpoint,
+                        textConfig.intOrInts("eos_token_id", config.intOrInts("eos_token_id", List.of(1))),
+                        warnings),
                 tokenizerConfig == null ? List.of(tokenizerJson) : List.of(tokenizerJson, tokenizerConfigJson));
     }
 

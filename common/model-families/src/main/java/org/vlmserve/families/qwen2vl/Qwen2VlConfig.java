@@ -7,10 +7,12 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.vlmserve.families.bundle.BundleManifest;
 import org.vlmserve.families.checkpoint.ChatTemplates;
+import org.vlmserve.families.checkpoint.CheckpointConfig;
 import org.vlmserve.families.checkpoint.CheckpointJson;
 import org.vlmserve.families.checkpoint.GenerationDefaults;
 import org.vlmserve.families.checkpoint.PictureProcessor;
 import org.vlmserve.families.checkpoint.SpecialTokens;
+import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 import org.vlmserve.protocol.tensor.DType;
@@ -79,7 +81,7 @@ public record Qwen2VlConfig(
      * The language model.
      *
      * @param mropeSection pairs of rotary dimensions for time, height and width; they add up to half the head
-     * @param tied whether the output layer is the embedding table
+     * @param tied whether output layer and embedding table are one where the checkpoint has only one of them
      */
     public record Text(
             int hidden,
@@ -108,16 +110,14 @@ public record Qwen2VlConfig(
     /**
      * @param checkpoint a directory with {@code config.json} and its companions
      * @param chatTemplate a file that takes the place of the checkpoint's chat template
+     * @param warnings is told of what is not refused
      * @throws VlmException {@code CHECKPOINT_UNREADABLE} for a file or key that is missing or malformed,
      *     {@code CHECKPOINT_UNSUPPORTED} for what this code does not build
      */
-    public static Qwen2VlConfig read(Path checkpoint, @Nullable Path chatTemplate) {
-        CheckpointJson config = CheckpointJson.read(checkpoint.resolve("config.json"));
+    public static Qwen2VlConfig read(Path checkpoint, @Nullable Path chatTemplate, Warnings warnings) {
+        CheckpointJson config = CheckpointConfig.read(checkpoint);
         if (!MODEL_TYPE.equals(config.optionalString("model_type"))) {
             throw config.unsupported("model_type", MODEL_TYPE);
-        }
-        if (config.has("quantization_config")) {
-            throw config.unsupported("quantization_config", "weights in bf16, fp16 or fp32");
         }
         CheckpointJson textConfig = config.has("text_config") ? config.object("text_config") : config;
         Text text = text(config, textConfig);
@@ -159,7 +159,8 @@ public record Qwen2VlConfig(
                                         DEFAULT_TOKEN))),
                 GenerationDefaults.read(
                         checkpoint,
-                        textConfig.intOrInts("eos_token_id", config.intOrInts("eos_token_id", List.of(151645)))),
+                        textConfig.intOrInts("eos_token_id", config.intOrInts("eos_token_id", List.of(151645))),
+                        warnings),
                 ChatTemplates.require(checkpoint, chatTemplate),
                 tokenizerConfig == null ? List.of(tokenizerJson) : List.of(tokenizerJson, tokenizerConfigJson));
     }

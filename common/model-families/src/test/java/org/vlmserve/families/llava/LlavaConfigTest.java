@@ -17,6 +17,7 @@ import org.vlmserve.families.backbone.LlamaDecoder;
 import org.vlmserve.families.backbone.MlpProjector;
 import org.vlmserve.families.backbone.RotaryScaling;
 import org.vlmserve.families.backbone.VisionFeatures;
+import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 import org.vlmserve.testing.Goldens;
@@ -27,7 +28,7 @@ class LlavaConfigTest {
     private Path directory;
 
     private static LlavaConfig golden(String name) {
-        return LlavaConfig.read(Goldens.find().checkpoint("llava", name).directory(), null);
+        return LlavaConfig.read(Goldens.find().checkpoint("llava", name).directory(), null, new Warnings());
     }
 
     private EditedCheckpoint copy(String name) {
@@ -35,7 +36,7 @@ class LlavaConfigTest {
     }
 
     private LlavaConfig read() {
-        return LlavaConfig.read(directory, null);
+        return LlavaConfig.read(directory, null, new Warnings());
     }
 
     @Test
@@ -209,6 +210,7 @@ class LlavaConfigTest {
         copy("vicuna-hub");
         Path given = directory.resolve("mine.jinja");
         Files.writeString(given, "{{ messages }}");
-        assertThat(LlavaConfig.read(directory, given).parts().chatTemplate()).isEqualTo("{{ messages }}");
+        assertThat(LlavaConfig.read(directory, given, new Warnings()).parts().chatTemplate())
+                .isEqualTo("{{ messages }}");
     }
 }

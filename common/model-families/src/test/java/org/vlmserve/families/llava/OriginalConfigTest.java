@@ -15,6 +15,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.vlmserve.families.backbone.VisionFeatures;
 import org.vlmserve.families.checkpoint.CheckpointJson;
+import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.families.prompt.ChatTemplate;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
@@ -54,7 +55,7 @@ class OriginalConfigTest {
     }
 
     private OriginalConfig read() {
-        return OriginalConfig.read(checkpoint, TOWER, null);
+        return OriginalConfig.read(checkpoint, TOWER, null, new Warnings());
     }
 
     private void refuses(ErrorCode code, String... parts) {
@@ -175,11 +176,12 @@ class OriginalConfigTest {
         for (String name : List.of("config.json", "preprocessor_config.json")) {
             Files.copy(TOWER.resolve(name), inside.resolve(name));
         }
-        assertThat(OriginalConfig.read(checkpoint, null, null).towerDirectory()).isEqualTo(inside);
+        assertThat(OriginalConfig.read(checkpoint, null, null, new Warnings()).towerDirectory())
+                .isEqualTo(inside);
         change(
                 "config.json",
                 json -> json.put("mm_vision_tower", "../" + checkpoint.getFileName() + "/vision-tower/../.."));
-        assertThatThrownBy(() -> OriginalConfig.read(checkpoint, null, null))
+        assertThatThrownBy(() -> OriginalConfig.read(checkpoint, null, null, new Warnings()))
                 .isInstanceOf(VlmException.class)
                 .hasMessageContaining("--vision-tower DIR");
     }
@@ -204,7 +206,8 @@ class OriginalConfigTest {
         Files.writeString(checkpoint.resolve("chat_template.jinja"), "own");
         assertThat(read().chatTemplate()).isEqualTo("own");
         Path given = Files.writeString(checkpoint.resolve("given.jinja"), "given");
-        assertThat(OriginalConfig.read(checkpoint, TOWER, given).chatTemplate()).isEqualTo("given");
+        assertThat(OriginalConfig.read(checkpoint, TOWER, given, new Warnings()).chatTemplate())
+                .isEqualTo("given");
     }
 
     @Test

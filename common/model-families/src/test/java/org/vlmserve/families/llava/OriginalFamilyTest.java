@@ -10,6 +10,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.vlmserve.families.FamilyContractTest;
 import org.vlmserve.families.ModelFamily;
 import org.vlmserve.families.bundle.BundleManifest;
+import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.protocol.tensor.DType;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -24,7 +25,7 @@ class OriginalFamilyTest extends FamilyContractTest {
     }
 
     private static OriginalConfig config(Path checkpoint) {
-        return OriginalConfig.read(checkpoint, checkpoint.resolveSibling("tower"), null);
+        return OriginalConfig.read(checkpoint, checkpoint.resolveSibling("tower"), null, new Warnings());
     }
 
     @Override
