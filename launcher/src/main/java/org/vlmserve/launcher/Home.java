@@ -15,8 +15,8 @@ import tools.jackson.core.JacksonException;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * The state directory: {@code run/} (what runs), {@code logs/}, {@code bundles/}, {@code kafka/} and {@code aot/}. Deleting
- * it while nothing runs loses nothing but time.
+ * The state directory: {@code run/} (what runs), {@code logs/}, {@code bundles/}, {@code kafka/}, {@code aot/} and
+ * {@code engine/} (what was found out about the processor). Deleting it while nothing runs loses nothing but time.
  */
 record Home(Path directory) {
 
@@ -37,6 +37,10 @@ record Home(Path directory) {
 
     Path kafka() throws IOException {
         return Files.createDirectories(directory.resolve("kafka"));
+    }
+
+    Path engine() throws IOException {
+        return Files.createDirectories(directory.resolve("engine"));
     }
 
     Path aot() throws IOException {

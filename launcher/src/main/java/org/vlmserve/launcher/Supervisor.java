@@ -240,6 +240,11 @@ final class Supervisor {
             wanted.add("--server.port=" + port);
             wanted.add("--management.server.address=127.0.0.1");
         }
+        if (program.servesBundles()) {
+            // What is found out about this processor is kept; weights are not, which would take their room on the disk again.
+            wanted.add("--vlm.engine.cache-directory=" + home.engine());
+            wanted.add("--vlm.engine.prepack=false");
+        }
         bundles.forEach((name, directory) -> wanted.add("--vlm.bundles[" + name + "]=" + directory));
         List<String> identity = new ArrayList<>(wanted);
         identity.addAll(javaOptions);
