@@ -91,11 +91,6 @@ public final class DecoderStage implements PromptHandler, AutoCloseable {
         return ref;
     }
 
-    /** Most positions of a prompt and its answer together. */
-    public int contextLength() {
-        return model.contextLength();
-    }
-
     public int capacity() {
         return config.slots();
     }
