@@ -22,7 +22,6 @@ import org.vlmserve.families.checkpoint.GenerationDefaults;
 import org.vlmserve.families.checkpoint.PictureProcessor;
 import org.vlmserve.families.checkpoint.SentencePieceConverter;
 import org.vlmserve.families.checkpoint.SpecialTokens;
-import org.vlmserve.families.prompt.HuggingFaceTokenizerFile;
 import org.vlmserve.families.prompt.PlaceholderPrompt;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
@@ -132,8 +131,12 @@ public record OriginalConfig(
     /** A tower that stands in the checkpoint's own directory, under the name that the checkpoint gives it. */
     private static Path towerInside(Path checkpoint, CheckpointJson config) {
         String name = config.string(TOWER, "");
-        Path inside = checkpoint.resolve(name).normalize();
-        if (name.isEmpty() || !inside.startsWith(checkpoint.normalize()) || !Files.isDirectory(inside)) {
+        // A name that holds a NUL is none for a file, and makes Path throw.
+        Path inside = checkpoint.resolve(name.indexOf('\0') < 0 ? name : "").normalize();
+        if (name.isEmpty()
+                || inside.equals(checkpoint.normalize())
+                || !inside.startsWith(checkpoint.normalize())
+                || !Files.isDirectory(inside)) {
             throw config.unreadable(
                     TOWER, "the directory of that vision tower's checkpoint, given with --vision-tower DIR");
         }
@@ -165,7 +168,7 @@ public record OriginalConfig(
         Path file = checkpoint.resolve("tokenizer.json");
         ObjectNode tokenizer;
         if (Files.exists(file)) {
-            tokenizer = HuggingFaceTokenizerFile.read(file);
+            tokenizer = CheckpointJson.read(file).tree();
         } else if (Files.exists(checkpoint.resolve(SentencePieceConverter.MODEL))) {
             tokenizer = SentencePieceConverter.convert(checkpoint);
         } else {
@@ -175,6 +178,13 @@ public record OriginalConfig(
         }
         if (!(tokenizer.path("added_tokens") instanceof ArrayNode added)) {
             throw new VlmException(ErrorCode.CHECKPOINT_UNREADABLE, file + ": 'added_tokens' is missing");
+        }
+        for (JsonNode token : added) {
+            if (!token.path("id").isInt()) {
+                throw new VlmException(
+                        ErrorCode.CHECKPOINT_UNREADABLE,
+                        file + ": 'added_tokens' has the id " + token.path("id") + "; expected a whole number");
+            }
         }
         if (config.booleanValue("mm_use_im_start_end", false)) {
             if (config.booleanValue("mm_use_im_patch_token", true)) {
