@@ -1,6 +1,7 @@
 package org.vlmserve.importer.checkpoint;
 
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -103,6 +104,11 @@ record WeightFiles(List<Path> shards, Map<String, String> promised) {
     /** Whether a name stays in the directory. Links in it may lead out, as those of a download cache do. */
     private static boolean within(Path directory, String name) {
         Path place = directory.toAbsolutePath().normalize();
-        return place.resolve(name).normalize().startsWith(place);
+        try {
+            return place.resolve(name).normalize().startsWith(place);
+        } catch (InvalidPathException e) {
+            // No file can be called so.
+            return false;
+        }
     }
 }

@@ -28,8 +28,8 @@ public final class SpecialTokens {
                 }
             } else if (token.isString()) {
                 found.put(name, token.stringValue());
-            } else if (token.isObject()) {
-                found.put(name, token.path("content").asString());
+            } else if (tokenizerConfig != null && token.isObject()) {
+                found.put(name, tokenizerConfig.object(name).string("content", ""));
             }
         }
         return found;

@@ -89,7 +89,10 @@ public final class TokenizerFiles {
                     String name = piece.path("SpecialToken").path("id").asString("");
                     for (JsonNode id :
                             processor.path("special_tokens").path(name).path("ids")) {
-                        side.add(id.asInt());
+                        if (!id.isInt()) {
+                            throw tokenizer.unreadable("post_processor", "whole numbers as the ids of special tokens");
+                        }
+                        side.add(id.intValue());
                     }
                 }
             }
@@ -98,18 +101,18 @@ public final class TokenizerFiles {
     }
 
     private String token(CheckpointJson owner, String key, int id) {
-        for (JsonNode token : tokenizer.node("added_tokens")) {
-            if (token.path("id").asInt(-1) == id) {
-                return token.path("content").asString();
+        for (CheckpointJson token : tokenizer.objects("added_tokens")) {
+            if (token.requireInt("id") == id) {
+                return token.string("content", "");
             }
         }
         throw owner.unreadable(key, "the id of one of the added tokens of " + file);
     }
 
     private int idOf(String content) {
-        for (JsonNode token : tokenizer.node("added_tokens")) {
-            if (token.path("content").asString("").equals(content)) {
-                return token.path("id").asInt();
+        for (CheckpointJson token : tokenizer.objects("added_tokens")) {
+            if (token.string("content", "").equals(content)) {
+                return token.requireInt("id");
             }
         }
         JsonNode id = tokenizer.node("model").path("vocab").path(content);

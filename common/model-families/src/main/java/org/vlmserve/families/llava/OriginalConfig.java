@@ -132,12 +132,12 @@ public record OriginalConfig(
     /** A tower that stands in the checkpoint's own directory, under the name that the checkpoint gives it. */
     private static Path towerInside(Path checkpoint, CheckpointJson config) {
         String name = config.string(TOWER, "");
-        Path inside = checkpoint.resolve(name);
+        // A name that holds a NUL is none for a file, and makes Path throw.
+        Path inside = checkpoint.resolve(name.indexOf('\0') < 0 ? name : "");
         // Of absolute paths alone is it known what lies in what.
-        boolean contained = inside.toAbsolutePath()
-                .normalize()
-                .startsWith(checkpoint.toAbsolutePath().normalize());
-        if (name.isEmpty() || !contained || !Files.isDirectory(inside)) {
+        Path within = inside.toAbsolutePath().normalize();
+        Path place = checkpoint.toAbsolutePath().normalize();
+        if (name.isEmpty() || within.equals(place) || !within.startsWith(place) || !Files.isDirectory(inside)) {
             throw config.unreadable(
                     TOWER, "the directory of that vision tower's checkpoint, given with --vision-tower DIR");
         }
@@ -179,6 +179,13 @@ public record OriginalConfig(
         }
         if (!(tokenizer.path("added_tokens") instanceof ArrayNode added)) {
             throw new VlmException(ErrorCode.CHECKPOINT_UNREADABLE, file + ": 'added_tokens' is missing");
+        }
+        for (JsonNode token : added) {
+            if (!token.path("id").isInt()) {
+                throw new VlmException(
+                        ErrorCode.CHECKPOINT_UNREADABLE,
+                        file + ": 'added_tokens' has the id " + token.path("id") + "; expected a whole number");
+            }
         }
         if (config.booleanValue("mm_use_im_start_end", false)) {
             if (config.booleanValue("mm_use_im_patch_token", true)) {

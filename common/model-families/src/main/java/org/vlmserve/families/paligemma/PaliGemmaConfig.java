@@ -192,7 +192,7 @@ public record PaliGemmaConfig(
         return new Vision(
                 width,
                 vision.positiveInt("intermediate_size", given ? 3072 : 4096),
-                vision.positiveInt("num_hidden_layers", given ? 12 : 27),
+                vision.layers("num_hidden_layers", given ? 12 : 27),
                 heads,
                 imageSize,
                 patchSize,
@@ -226,8 +226,8 @@ public record PaliGemmaConfig(
         if (!rope.string(ropeType, "default").equals("default")) {
             throw rope.unsupported(ropeType, "default");
         }
-        int layers = text.positiveInt("num_hidden_layers", given ? second ? 26 : 28 : 18);
-        int contextLength = text.positiveInt("max_position_embeddings", 8192);
+        int layers = text.layers("num_hidden_layers", given ? second ? 26 : 28 : 18);
+        int contextLength = text.positions("max_position_embeddings", 8192);
         // Gemma writes "gelu" and means the tanh form; Gemma 2 has the key of another name, and means what it says.
         String act = activation(text, second ? "hidden_activation" : "hidden_act");
         double scalar = second ? text.doubleValue("query_pre_attn_scalar", 256) : headDim;
@@ -339,9 +339,9 @@ public record PaliGemmaConfig(
     }
 
     private static String imageToken(CheckpointJson tokenizer, CheckpointJson config) {
-        for (JsonNode token : tokenizer.node("added_tokens")) {
-            if (token.path("id").asInt(-1) == imageTokenId(config)) {
-                return token.path("content").asString();
+        for (CheckpointJson token : tokenizer.objects("added_tokens")) {
+            if (token.requireInt("id") == imageTokenId(config)) {
+                return token.string("content", "");
             }
         }
         throw config.unreadable(imageTokenKey(config), "the id of one of the added tokens of tokenizer.json");

@@ -23,9 +23,9 @@ import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 
 /**
- * Gives a reader mutated inputs and fails if one of them makes it throw what it does not promise, work for too long, or take more memory
- * than its input justifies. A refusal has to have words that fit on a terminal: some, not too many, no control characters. An input at
- * fault is written to {@code target/fuzz-failures}.
+ * Gives a reader mutated inputs and fails if one of them makes it throw what it does not promise, refuse without a word, work for too long,
+ * or take more memory than its input justifies. An input at fault is written to {@code target/fuzz-failures}, and one that ends the process
+ * stays there as {@code READER.at-work}.
  *
  * <p>System properties:
  *
@@ -272,8 +272,11 @@ public final class Fuzzer {
         long largest = 0;
         int read = 0;
         boolean running = true;
+        // What native code ends, with the process, leaves its input here.
+        Path atWork = failures.resolve(name + ".at-work");
         for (int index = 0; index < inputs && running && faults.size() < MOST_FAILURES; index++) {
             byte[] one = input.apply(index);
+            write(atWork, one);
             Outcome outcome = attempt(one, reader);
             String fault = fault(outcome);
             if (fault != null) {
@@ -290,6 +293,7 @@ public final class Fuzzer {
             slowest = outcome.cpu().compareTo(slowest) > 0 ? outcome.cpu() : slowest;
             largest = Math.max(largest, outcome.allocated());
         }
+        delete(atWork);
         if (!faults.isEmpty()) {
             throw new AssertionError(name + ", seed " + seed + ": " + faults.size()
                     + " kinds of fault (again with -Dvlm.fuzz.replay=FILE)\n" + String.join("\n", faults.values()));
@@ -344,18 +348,10 @@ public final class Fuzzer {
         if (!(outcome.thrown() instanceof VlmException refusal)) {
             return "threw " + trace(outcome.thrown());
         }
-        String message = String.valueOf(refusal.getMessage());
         if (!promised.contains(refusal.code())) {
             return "refused with " + refusal.code() + ", expected one of " + promised + ": " + trace(refusal);
         }
-        if (message.isBlank() || message.length() > LONGEST_MESSAGE) {
-            return "refused with " + message.length() + " characters, expected 1 to " + LONGEST_MESSAGE + ": "
-                    + trace(refusal);
-        }
-        if (message.chars().anyMatch(Character::isISOControl)) {
-            return "refused with control characters in the words: " + trace(refusal);
-        }
-        return null;
+        return String.valueOf(refusal.getMessage()).isBlank() ? "refused without a word: " + trace(refusal) : null;
     }
 
     /** Faults with one of these in common are one fault. */
@@ -386,10 +382,22 @@ public final class Fuzzer {
     }
 
     private Path keep(byte[] input, int index) {
-        Path file = failures.resolve(name + ".seed-" + seed + ".input-" + index);
+        return write(failures.resolve(name + ".seed-" + seed + ".input-" + index), input)
+                .toAbsolutePath();
+    }
+
+    private Path write(Path file, byte[] input) {
         try {
             Files.createDirectories(failures);
-            return Files.write(file, input).toAbsolutePath();
+            return Files.write(file, input);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static void delete(Path file) {
+        try {
+            Files.deleteIfExists(file);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
@@ -11,6 +13,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -97,6 +100,25 @@ class MutatorTest {
                                 text(part.length + ":" + new String(part, StandardCharsets.UTF_8) + (char) input[3]));
         assertThat(new Mutator(List.of(text("abcd")), List.of(framed), 1).input(0))
                 .isEqualTo(text("7:changedd"));
+    }
+
+    @Test
+    void oneFileAtATimeIsChanged(@TempDir Path directory) throws Exception {
+        List<Path> files = List.of(directory.resolve("a.json"), directory.resolve("b.txt"));
+        Files.writeString(files.get(0), "{}");
+        Files.writeString(files.get(1), "");
+        FileCorpus corpus = new FileCorpus(files);
+        List<Mutation> byName = corpus.mutations(file -> List.of(
+                (input, other, random) -> text(file.getFileName() + " " + new String(input, StandardCharsets.UTF_8))));
+        Mutator mutator = new Mutator(corpus.inputs(), byName, 1);
+        Set<String> seen = new HashSet<>();
+        for (int i = 0; i < 100; i++) {
+            corpus.reader(read -> seen.add(Files.readString(files.get(0)) + "|" + Files.readString(files.get(1))))
+                    .read(mutator.input(i));
+        }
+        assertThat(seen).contains("a.json {}|", "{}|b.txt ", "{}|b.txt b.txt ");
+        assertThat(files.get(0)).hasContent("{}");
+        assertThat(files.get(1)).isEmptyFile();
     }
 
     @Test
