@@ -1,10 +1,8 @@
 package org.vlmserve.importer.llava;
 
-import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import org.vlmserve.families.checkpoint.CheckpointJson;
 import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.families.llava.OriginalConfig;
@@ -56,8 +54,7 @@ public final class OriginalArchitecture implements Architecture {
                 projector(checkpoint, config, policy),
                 ClipLlamaGraphs.decoder(config.decoder(), (name, shape) -> text(checkpoint, name, shape), head, policy),
                 List.of(embeddings),
-                List.of(),
-                Map.of("tokenizer.json", config.tokenizer().toString().getBytes(StandardCharsets.UTF_8)));
+                config.tokenizer());
     }
 
     private static OnnxGraph encoder(CheckpointReader checkpoint, OriginalConfig config, PrecisionPolicy policy) {

@@ -81,7 +81,7 @@ public final class PaliGemmaArchitecture implements Architecture {
                 config.promptSection(),
                 BundleManifest.Checkpoint.UNREMARKABLE,
                 null);
-        return new Blueprint(manifest, encoder, projector, decoder, List.of(embeddings), config.tokenizerFiles());
+        return new Blueprint(manifest, encoder, projector, decoder, List.of(embeddings), config.tokenizer());
     }
 
     private static void refuse(String option, @Nullable Path given, String why) {

@@ -100,6 +100,6 @@ public final class Qwen2VlArchitecture implements Architecture {
                 config.promptSection(),
                 BundleManifest.Checkpoint.UNREMARKABLE,
                 config.chatTemplate());
-        return new Blueprint(manifest, encoder, projector, decoder, List.of(embeddings), config.tokenizerFiles());
+        return new Blueprint(manifest, encoder, projector, decoder, List.of(embeddings), config.tokenizer());
     }
 }

@@ -14,6 +14,7 @@ import org.vlmserve.families.FamilyRegistry;
 import org.vlmserve.families.ModelFamily;
 import org.vlmserve.families.bundle.BundleManifest;
 import org.vlmserve.families.checkpoint.PixelScale;
+import org.vlmserve.families.checkpoint.TokenizerFiles;
 import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.protocol.Medium;
 import org.vlmserve.protocol.PictureLayout;
@@ -37,8 +38,8 @@ class LlavaNextFamilyTest extends FamilyContractTest {
     }
 
     @Override
-    protected List<Path> tokenizerFiles(Path checkpoint) {
-        return LlavaNextConfig.read(checkpoint, null, new Warnings()).parts().tokenizerFiles();
+    protected TokenizerFiles tokenizer(Path checkpoint) {
+        return LlavaNextConfig.read(checkpoint, null, new Warnings()).parts().tokenizer();
     }
 
     @Override

@@ -13,6 +13,7 @@ import org.vlmserve.families.FamilyContractTest;
 import org.vlmserve.families.FamilyRegistry;
 import org.vlmserve.families.ModelFamily;
 import org.vlmserve.families.bundle.BundleManifest;
+import org.vlmserve.families.checkpoint.TokenizerFiles;
 import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.families.preprocess.RgbPicture;
 import org.vlmserve.families.preprocess.Tile;
@@ -56,8 +57,8 @@ class PaliGemmaFamilyTest extends FamilyContractTest {
     }
 
     @Override
-    protected List<Path> tokenizerFiles(Path checkpoint) {
-        return PaliGemmaConfig.read(checkpoint, new Warnings()).tokenizerFiles();
+    protected TokenizerFiles tokenizer(Path checkpoint) {
+        return PaliGemmaConfig.read(checkpoint, new Warnings()).tokenizer();
     }
 
     @Override
