@@ -2,6 +2,7 @@ package org.vlmserve.families.checkpoint;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -187,21 +188,23 @@ public final class GenerationDefaults {
         for (JsonNode word : list(bad, "bad_words_ids")) {
             badWords.add(tokens(bad, "bad_words_ids", word));
         }
-        List<BundleManifest.SequenceBias> biases = new ArrayList<>();
+        // A run that stands twice has the last bias.
+        Map<List<Integer>, BundleManifest.SequenceBias> biases = new LinkedHashMap<>();
         CheckpointJson biased = place(places, "sequence_bias");
         for (JsonNode pair : list(biased, "sequence_bias")) {
             if (!pair.isArray() || pair.size() != 2 || !pair.path(1).isNumber()) {
                 throw biased.unreadable("sequence_bias", "a list of pairs, token ids and a number");
             }
-            biases.add(new BundleManifest.SequenceBias(
-                    tokens(biased, "sequence_bias", pair.path(0)), pair.path(1).doubleValue()));
+            List<Integer> run = tokens(biased, "sequence_bias", pair.path(0));
+            biases.put(
+                    run, new BundleManifest.SequenceBias(run, pair.path(1).doubleValue()));
         }
         return new BundleManifest.Constraints(
                 ngram == null ? 0 : ngram,
                 place(places, "suppress_tokens").intOrInts("suppress_tokens", List.of()),
                 place(places, "begin_suppress_tokens").intOrInts("begin_suppress_tokens", List.of()),
                 List.copyOf(badWords),
-                List.copyOf(biases),
+                List.copyOf(biases.values()),
                 place(places, "forced_bos_token_id").optionalInt("forced_bos_token_id"),
                 place(places, "forced_eos_token_id").intOrInts("forced_eos_token_id", List.of()));
     }
