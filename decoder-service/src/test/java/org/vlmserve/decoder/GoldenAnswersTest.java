@@ -20,6 +20,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.vlmserve.families.FamilyRegistry;
 import org.vlmserve.families.bundle.Bundle;
+import org.vlmserve.families.prompt.ControlTokens;
 import org.vlmserve.importer.ImportOptions;
 import org.vlmserve.importer.Importer;
 import org.vlmserve.importer.Precision;
@@ -77,7 +78,7 @@ class GoldenAnswersTest {
         return new DecoderStage(
                 new ModelRef("golden", bundle.manifest().revision()),
                 OnnxTokenModel.load(bundle, config, EngineOptions.ofThreads(1)),
-                FamilyRegistry.load().familyOf(bundle).promptBuilder(bundle),
+                FamilyRegistry.load().familyOf(bundle).promptBuilder(bundle, ControlTokens.TOKENS),
                 bundle.manifest().generation(),
                 config,
                 new SimpleMeterRegistry());

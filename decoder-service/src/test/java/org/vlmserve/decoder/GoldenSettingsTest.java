@@ -19,6 +19,7 @@ import org.vlmserve.families.bundle.Bundle;
 import org.vlmserve.families.bundle.BundleManifest;
 import org.vlmserve.families.checkpoint.GenerationDefaults;
 import org.vlmserve.families.checkpoint.Warnings;
+import org.vlmserve.families.prompt.ControlTokens;
 import org.vlmserve.importer.ImportOptions;
 import org.vlmserve.importer.Importer;
 import org.vlmserve.importer.Precision;
@@ -79,7 +80,7 @@ class GoldenSettingsTest {
         try (DecoderStage stage = new DecoderStage(
                 new ModelRef("golden", bundle.manifest().revision()),
                 OnnxTokenModel.load(bundle, config, EngineOptions.ofThreads(1)),
-                FamilyRegistry.load().familyOf(bundle).promptBuilder(bundle),
+                FamilyRegistry.load().familyOf(bundle).promptBuilder(bundle, ControlTokens.TOKENS),
                 settings(checkpoint, golden),
                 config,
                 new SimpleMeterRegistry())) {

@@ -24,6 +24,7 @@ import org.vlmserve.families.FamilyRegistry;
 import org.vlmserve.families.ModelFamily;
 import org.vlmserve.families.bundle.Bundle;
 import org.vlmserve.families.preprocess.Tile;
+import org.vlmserve.families.prompt.ControlTokens;
 import org.vlmserve.messaging.AskRequest.PictureInput;
 import org.vlmserve.messaging.PromptHandler.AnswerSink;
 import org.vlmserve.messaging.PromptHandler.ReadyPicture;
@@ -92,7 +93,7 @@ public final class Whole implements AutoCloseable {
         decoder = new DecoderStage(
                 model,
                 decoding.apply(OnnxTokenModel.load(bundle, config, engine)),
-                family.promptBuilder(bundle),
+                family.promptBuilder(bundle, ControlTokens.TOKENS),
                 bundle.manifest().generation(),
                 config,
                 meters);

@@ -196,8 +196,7 @@ public final class GenerationDefaults {
                 throw biased.unreadable("sequence_bias", "a list of pairs, token ids and a number");
             }
             List<Integer> run = tokens(biased, "sequence_bias", pair.path(0));
-            biases.put(
-                    run, new BundleManifest.SequenceBias(run, pair.path(1).doubleValue()));
+            biases.put(run, new BundleManifest.SequenceBias(run, pair.path(1).doubleValue()));
         }
         return new BundleManifest.Constraints(
                 ngram == null ? 0 : ngram,

@@ -1,11 +1,13 @@
 package org.vlmserve.families.paligemma;
 
+import java.util.Set;
 import org.vlmserve.families.ModelFamily;
 import org.vlmserve.families.bundle.Bundle;
 import org.vlmserve.families.bundle.BundleSections;
 import org.vlmserve.families.preprocess.PicturePreprocessor;
-import org.vlmserve.families.prompt.HuggingFaceTokenizerFile;
+import org.vlmserve.families.prompt.ControlTokens;
 import org.vlmserve.families.prompt.PromptBuilder;
+import org.vlmserve.families.prompt.PromptTokenizer;
 
 /** PaliGemma and PaliGemma 2. */
 public final class PaliGemmaFamily implements ModelFamily {
@@ -21,8 +23,8 @@ public final class PaliGemmaFamily implements ModelFamily {
     }
 
     @Override
-    public PromptBuilder promptBuilder(Bundle bundle) {
+    public PromptBuilder promptBuilder(Bundle bundle, ControlTokens callers) {
         return new PaliGemmaPromptBuilder(
-                BundleSections.prompt(bundle, PaliGemmaPrompt.class), HuggingFaceTokenizerFile.of(bundle));
+                BundleSections.prompt(bundle, PaliGemmaPrompt.class), PromptTokenizer.of(bundle, callers, Set.of()));
     }
 }

@@ -9,8 +9,8 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.Map;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
-import org.vlmserve.families.bundle.Bundle;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 import tools.jackson.core.JacksonException;
@@ -32,7 +32,7 @@ public final class HuggingFaceTokenizerFile implements Tokenizer {
         System.setProperty("OPT_OUT_TRACKING", "true");
     }
 
-    private final HuggingFaceTokenizer encoder;
+    private final Function<String, int[]> encoder;
     private final TokenDecoding decoding;
     private final byte[][] bytes;
     private final BitSet byteTokens;
@@ -73,21 +73,24 @@ public final class HuggingFaceTokenizerFile implements Tokenizer {
             }
         }
         bytes = table;
+        encoder = encoder(file, json);
+    }
+
+    /** A tokenizer for texts alone, which makes no text of tokens. @throws VlmException {@code BUNDLE_CORRUPT} */
+    static Function<String, int[]> encoder(Path file, ObjectNode json) {
+        HuggingFaceTokenizer library;
         try {
-            encoder = HuggingFaceTokenizer.newInstance(
+            library = HuggingFaceTokenizer.newInstance(
                     new ByteArrayInputStream(JsonMapper.shared().writeValueAsBytes(json)),
                     Map.of("addSpecialTokens", "false", "truncation", "false", "padding", "false"));
         } catch (IOException | RuntimeException e) {
             throw corrupt(file, "cannot be loaded: " + e.getMessage(), e);
         }
+        return text -> encode(library, text);
     }
 
-    /** The tokenizer of a bundle. @throws VlmException {@code BUNDLE_CORRUPT} if it is missing, malformed or of another kind */
-    public static HuggingFaceTokenizerFile of(Bundle bundle) {
-        return new HuggingFaceTokenizerFile(bundle.tokenizer(), read(bundle.tokenizer()));
-    }
-
-    private static ObjectNode read(Path file) {
+    /** @throws VlmException {@code BUNDLE_CORRUPT} if there is no such file or no JSON object in it */
+    static ObjectNode read(Path file) {
         try {
             if (JsonMapper.shared().readTree(Files.readAllBytes(file)) instanceof ObjectNode json) {
                 return json;
@@ -143,6 +146,10 @@ public final class HuggingFaceTokenizerFile implements Tokenizer {
 
     @Override
     public int[] encode(String text) {
+        return encoder.apply(text);
+    }
+
+    private static int[] encode(HuggingFaceTokenizer library, String text) {
         for (int i = 0; i < text.length(); i++) {
             if (Character.isHighSurrogate(text.charAt(i))
                     && i + 1 < text.length()
@@ -154,7 +161,7 @@ public final class HuggingFaceTokenizerFile implements Tokenizer {
                         "a text contains half of a surrogate pair, which is no character; send valid Unicode");
             }
         }
-        long[] ids = encoder.encode(text, false, false).getIds();
+        long[] ids = library.encode(text, false, false).getIds();
         return Arrays.stream(ids).mapToInt(Math::toIntExact).toArray();
     }
 

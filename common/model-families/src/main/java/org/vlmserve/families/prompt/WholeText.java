@@ -2,6 +2,7 @@ package org.vlmserve.families.prompt;
 
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 import java.util.stream.IntStream;
 
 /** Tokens of a whole prompt: those of its text, and those that the tokenizer puts around any text. */
@@ -16,8 +17,12 @@ public final class WholeText {
      * @param special the named tokens, {@code bos_token} among them
      */
     public static int[] encode(
-            Tokenizer tokenizer, String text, List<Integer> before, List<Integer> after, Map<String, String> special) {
-        int[] ids = tokenizer.encode(text);
+            Function<String, int[]> tokenizer,
+            String text,
+            List<Integer> before,
+            List<Integer> after,
+            Map<String, String> special) {
+        int[] ids = tokenizer.apply(text);
         String beginning = special.get("bos_token");
         if (beginning != null && text.startsWith(beginning)) {
             return ids;

@@ -1,11 +1,14 @@
 package org.vlmserve.families.qwen2vl;
 
+import java.util.HashSet;
+import java.util.Set;
 import org.vlmserve.families.ModelFamily;
 import org.vlmserve.families.bundle.Bundle;
 import org.vlmserve.families.preprocess.PicturePreprocessor;
 import org.vlmserve.families.prompt.ChatTemplate;
-import org.vlmserve.families.prompt.HuggingFaceTokenizerFile;
+import org.vlmserve.families.prompt.ControlTokens;
 import org.vlmserve.families.prompt.PromptBuilder;
+import org.vlmserve.families.prompt.PromptTokenizer;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 
@@ -23,7 +26,7 @@ public final class Qwen2VlFamily implements ModelFamily {
     }
 
     @Override
-    public PromptBuilder promptBuilder(Bundle bundle) {
+    public PromptBuilder promptBuilder(Bundle bundle, ControlTokens callers) {
         String template = bundle.manifest().chatTemplate();
         if (template == null) {
             throw new VlmException(
@@ -31,7 +34,12 @@ public final class Qwen2VlFamily implements ModelFamily {
                     bundle.directory().resolve(Bundle.MANIFEST) + ": field 'chatTemplate' is missing");
         }
         Qwen2VlPrompt numbers = Qwen2VlPrompt.of(bundle);
+        Set<String> named = new HashSet<>(numbers.specialTokens().values());
+        named.add(numbers.imageToken());
+        named.add(numbers.videoToken());
         return new Qwen2VlPromptBuilder(
-                numbers, HuggingFaceTokenizerFile.of(bundle), new ChatTemplate(template, numbers.specialTokens()));
+                numbers,
+                PromptTokenizer.of(bundle, callers, named),
+                new ChatTemplate(template, numbers.specialTokens()));
     }
 }

@@ -104,4 +104,9 @@ class LlavaFamilyTest extends FamilyContractTest {
     void theFamilyAnnouncesItself() {
         assertThat(FamilyRegistry.load().ids()).contains("llava");
     }
+
+    @Test
+    void anAnswerThatHoldsAPicturesMarkerIsSentBackAsText() {
+        anAnswerIsSentBack("I see <image> here.");
+    }
 }

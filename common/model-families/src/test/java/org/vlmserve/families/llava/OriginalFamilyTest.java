@@ -3,6 +3,7 @@ package org.vlmserve.families.llava;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.List;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.vlmserve.families.FamilyContractTest;
 import org.vlmserve.families.ModelFamily;
@@ -43,5 +44,10 @@ class OriginalFamilyTest extends FamilyContractTest {
     @Override
     protected List<String> placeholders() {
         return List.of("<image>");
+    }
+
+    @Test
+    void anAnswerThatHoldsAPicturesMarkerIsSentBackAsText() {
+        anAnswerIsSentBack("I see <image> here.");
     }
 }

@@ -126,4 +126,9 @@ class LlavaNextFamilyTest extends FamilyContractTest {
     void theFamilyAnnouncesItself() {
         assertThat(FamilyRegistry.load().ids()).contains("llava_next");
     }
+
+    @Test
+    void anAnswerThatHoldsAPicturesMarkerIsSentBackAsText() {
+        anAnswerIsSentBack("I see <image> here.");
+    }
 }

@@ -17,6 +17,7 @@ import org.vlmserve.families.checkpoint.TokenizerFiles;
 import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.families.preprocess.RgbPicture;
 import org.vlmserve.families.preprocess.Tile;
+import org.vlmserve.families.prompt.ControlTokens;
 import org.vlmserve.families.prompt.PreparedPrompt;
 import org.vlmserve.families.prompt.PromptBuilder;
 import org.vlmserve.protocol.ChatTurn;
@@ -78,7 +79,7 @@ class PaliGemmaFamilyTest extends FamilyContractTest {
 
     private PromptBuilder prompts() {
         return family().promptBuilder(
-                        bundle(Goldens.find().checkpoints("paligemma").getFirst()));
+                        bundle(Goldens.find().checkpoints("paligemma").getFirst()), ControlTokens.TOKENS);
     }
 
     private static PictureLayout layout() {

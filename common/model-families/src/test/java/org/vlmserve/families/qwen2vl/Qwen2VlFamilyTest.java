@@ -218,4 +218,9 @@ class Qwen2VlFamilyTest extends FamilyContractTest {
     void theFamilyAnnouncesItself() {
         assertThat(FamilyRegistry.load().ids()).contains("qwen2_vl");
     }
+
+    @Test
+    void anAnswerThatHoldsAPicturesMarkerIsSentBackAsText() {
+        anAnswerIsSentBack("I see <|image_pad|> here.");
+    }
 }
