@@ -2,6 +2,7 @@ package org.vlmserve.decoder;
 
 import io.micrometer.core.instrument.MeterRegistry;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Deque;
 import java.util.Iterator;
 import java.util.List;
@@ -251,17 +252,18 @@ public final class DecoderStage implements PromptHandler, AutoCloseable {
                                 + "]: do projector and decoder serve the same bundle?");
             }
         }
-        SamplingParameters parameters =
-                SamplingParameters.of(asked, defaults, ready.job().envelope().requestId(), model.vocabulary());
+        SamplingParameters parameters = SamplingParameters.of(
+                asked, defaults, prompt.length(), ready.job().envelope().requestId(), model.vocabulary());
+        int mostTokens = mostTokens(prompt.length(), asked.maxTokens());
         AnswerText text =
                 new AnswerText(prompts.tokenizer().incrementalDecoder(), parameters.stop(), parameters.minTokens());
         return new Sequence(
                 ready,
                 sink,
                 prompt,
-                new SamplingState(parameters, prompt.tokenIds()),
+                new SamplingState(parameters, prompt.tokenIds(), mostTokens),
                 text,
-                mostTokens(prompt.length(), asked.maxTokens()),
+                mostTokens,
                 startedAt);
     }
 
@@ -279,7 +281,30 @@ public final class DecoderStage implements PromptHandler, AutoCloseable {
                     "messages",
                     null);
         }
-        return asked == null ? limit - promptLength : asked;
+        if (asked != null) {
+            return asked;
+        }
+        return Math.min(limit - promptLength, mostTokensByDefault(promptLength));
+    }
+
+    /** The checkpoint's own bound, which a caller may raise. */
+    private int mostTokensByDefault(int promptLength) {
+        BundleManifest.Length length = defaults.length();
+        if (length.maxNewTokens() != null) {
+            return length.maxNewTokens();
+        }
+        if (length.maxLength() == null) {
+            return Integer.MAX_VALUE;
+        }
+        if (length.maxLength() <= promptLength) {
+            throw new VlmException(
+                    ErrorCode.PROMPT_TOO_LONG,
+                    "a prompt of " + promptLength + " tokens leaves no room in max_length, " + length.maxLength()
+                            + " by the checkpoint's generation defaults; send max_tokens to say how long the answer may be",
+                    "max_tokens",
+                    null);
+        }
+        return length.maxLength() - promptLength;
     }
 
     private void dropCancelledWaiting() {
@@ -496,7 +521,20 @@ public final class DecoderStage implements PromptHandler, AutoCloseable {
         outstanding.decrementAndGet();
         tell(
                 requestId(sequence),
-                () -> sequence.sink().finished(reason, text, sequence.usage(), times, sequence.layouts(), regions));
+                () -> sequence.sink()
+                        .finished(reason, text, sequence.usage(), times, sequence.layouts(), regions, notes(sequence)));
+    }
+
+    /** What the caller is told of settings that had not the effect he may expect. */
+    private List<String> notes(Sequence sequence) {
+        List<String> notes = new ArrayList<>(sequence.sampling().parameters().notes());
+        boolean asked = sequence.ready().job().sampling().maxTokens() != null;
+        int length = sequence.prompt().length() + sequence.answered();
+        if (sequence.end() == AnswerEvent.FinishReason.LENGTH && !asked && length < model.contextLength()) {
+            notes.add("the answer ended at " + sequence.answered()
+                    + " tokens, a bound of the checkpoint's generation defaults; send max_tokens for a longer one");
+        }
+        return notes;
     }
 
     private void fail(AnswerSink sink, String requestId, Throwable cause) {

@@ -34,7 +34,7 @@ final class ServedDecoder implements ServedStage {
             DecoderSettings settings,
             EngineOptions engine,
             MeterRegistry meters) {
-        PromptBuilder prompts = families.familyOf(bundle).promptBuilder(bundle);
+        PromptBuilder prompts = families.familyOf(bundle).promptBuilder(bundle, settings.controlTokens());
         OnnxTokenModel model = OnnxTokenModel.load(bundle, settings.config(), engine);
         DecoderStage stage =
                 new DecoderStage(ref, model, prompts, bundle.manifest().generation(), settings.config(), meters);

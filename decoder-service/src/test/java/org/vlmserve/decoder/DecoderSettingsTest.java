@@ -8,6 +8,7 @@ import org.junit.jupiter.api.Test;
 import org.springframework.boot.context.properties.bind.Binder;
 import org.springframework.boot.context.properties.source.MapConfigurationPropertySource;
 import org.springframework.util.unit.DataSize;
+import org.vlmserve.families.prompt.ControlTokens;
 
 class DecoderSettingsTest {
 
@@ -20,6 +21,7 @@ class DecoderSettingsTest {
     void defaults() {
         assertThat(bind(Map.of()).config()).isEqualTo(DecoderConfig.DEFAULTS);
         assertThat(bind(Map.of()).pictureMemory()).isEqualTo(DataSize.ofMegabytes(256));
+        assertThat(bind(Map.of()).controlTokens()).isEqualTo(ControlTokens.TEXT);
     }
 
     @Test
@@ -29,9 +31,11 @@ class DecoderSettingsTest {
                 "vlm.decoder.prefix-slots", "3",
                 "vlm.decoder.prefill-chunk", "512",
                 "vlm.decoder.context-length", "9000",
-                "vlm.decoder.picture-memory", "1GB"));
+                "vlm.decoder.picture-memory", "1GB",
+                "vlm.decoder.control-tokens", "tokens"));
         assertThat(settings.config()).isEqualTo(new DecoderConfig(8, 3, 512, 9000));
         assertThat(settings.pictureMemory()).isEqualTo(DataSize.ofGigabytes(1));
+        assertThat(settings.controlTokens()).isEqualTo(ControlTokens.TOKENS);
     }
 
     @Test

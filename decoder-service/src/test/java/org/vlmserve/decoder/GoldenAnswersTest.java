@@ -20,6 +20,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.vlmserve.families.FamilyRegistry;
 import org.vlmserve.families.bundle.Bundle;
+import org.vlmserve.families.prompt.ControlTokens;
 import org.vlmserve.importer.ImportOptions;
 import org.vlmserve.importer.Importer;
 import org.vlmserve.importer.Precision;
@@ -77,7 +78,7 @@ class GoldenAnswersTest {
         return new DecoderStage(
                 new ModelRef("golden", bundle.manifest().revision()),
                 OnnxTokenModel.load(bundle, config, EngineOptions.ofThreads(1)),
-                FamilyRegistry.load().familyOf(bundle).promptBuilder(bundle),
+                FamilyRegistry.load().familyOf(bundle).promptBuilder(bundle, ControlTokens.TOKENS),
                 bundle.manifest().generation(),
                 config,
                 new SimpleMeterRegistry());
@@ -215,6 +216,25 @@ class GoldenAnswersTest {
     // ---- from a golden to what reaches a decoder
 
     private static ReadyPrompt prompt(Bundle bundle, GoldenCase golden, String tenant) {
+        Sampling sampling = new Sampling(
+                golden.request().maxTokens(),
+                null,
+                0.0,
+                null,
+                null,
+                null,
+                null,
+                null,
+                null,
+                null,
+                List.of(),
+                5,
+                Map.of(),
+                false);
+        return prompt(bundle, golden, tenant, sampling);
+    }
+
+    static ReadyPrompt prompt(Bundle bundle, GoldenCase golden, String tenant, Sampling sampling) {
         ModelRef model = new ModelRef("golden", bundle.manifest().revision());
         List<ChatTurn> turns = new ArrayList<>();
         int pictures = 0;
@@ -258,21 +278,6 @@ class GoldenAnswersTest {
         List<PromptJob.PictureRef> refs = ready.stream()
                 .map(picture -> new PromptJob.PictureRef(picture.key(), true))
                 .toList();
-        Sampling sampling = new Sampling(
-                golden.request().maxTokens(),
-                null,
-                0.0,
-                null,
-                null,
-                null,
-                null,
-                null,
-                null,
-                null,
-                List.of(),
-                5,
-                Map.of(),
-                false);
         Envelope envelope =
                 new Envelope(golden.name(), model, tenant, 0, Instant.EPOCH, Instant.EPOCH.plusSeconds(60), "");
         String arguments = golden.request().templateArguments().toString();

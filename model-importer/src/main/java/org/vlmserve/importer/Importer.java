@@ -16,7 +16,6 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.time.Clock;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.ServiceLoader;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -198,12 +197,11 @@ public final class Importer {
             writeEmbeddings(blueprint.embeddings(), out, progress);
             out.force();
         }
-        Files.createDirectory(bundle.tokenizer());
-        for (Path file : blueprint.tokenizerFiles()) {
-            writeFile(bundle.tokenizer().resolve(file.getFileName()), Files.readAllBytes(file));
-        }
-        for (Map.Entry<String, byte[]> file : blueprint.madeTokenizerFiles().entrySet()) {
-            writeFile(bundle.tokenizer().resolve(file.getKey()), file.getValue());
+        Path tokenizer = bundle.tokenizer();
+        Files.createDirectory(directory(tokenizer));
+        try (BundleFile out = store.create(tokenizer)) {
+            out.write(ByteBuffer.wrap(blueprint.tokenizer().content()), 0);
+            out.force();
         }
         progress.finishing();
         BundleManifest whole = blueprint.manifest().with(summary.section());
@@ -238,19 +236,9 @@ public final class Importer {
         }
     }
 
-    private void writeFile(Path place, byte[] content) throws IOException {
-        try (BundleFile out = store.create(place)) {
-            out.write(ByteBuffer.wrap(content), 0);
-            out.force();
-        }
-    }
-
     private void writeGraph(OnnxGraph graph, Path file, ExecutorService workers, ProgressListener progress)
             throws IOException {
-        Path directory = file.getParent();
-        if (directory == null) {
-            throw new IllegalStateException(file + " has no parent");
-        }
+        Path directory = directory(file);
         Files.createDirectory(directory);
         try (BundleFile out = store.create(directory.resolve(graph.weights().name()))) {
             graph.weights().write(out, workers, progress::written);
@@ -260,6 +248,14 @@ public final class Importer {
             out.write(ByteBuffer.wrap(graph.serialize()), 0);
             out.force();
         }
+    }
+
+    private static Path directory(Path file) {
+        Path directory = file.getParent();
+        if (directory == null) {
+            throw new IllegalStateException(file + " has no parent");
+        }
+        return directory;
     }
 
     /** Puts {@code partial} in {@code place}'s stead. A process that dies in between leaves the old bundle beside it, whole. */

@@ -16,6 +16,7 @@ import org.vlmserve.decoder.DecoderConfig;
 import org.vlmserve.decoder.TokenModel;
 import org.vlmserve.families.FamilyRegistry;
 import org.vlmserve.families.bundle.Bundle;
+import org.vlmserve.families.prompt.ControlTokens;
 import org.vlmserve.families.prompt.Tokenizer;
 import org.vlmserve.importer.ImportOptions;
 import org.vlmserve.importer.Importer;
@@ -77,8 +78,10 @@ final class PrecisionTable {
     /** Log-probabilities [V] at each position of each answer. */
     private static List<float[]> distributions(Bundle bundle, List<JsonNode> questions, Path folder)
             throws IOException {
-        Tokenizer tokenizer =
-                FamilyRegistry.load().familyOf(bundle).promptBuilder(bundle).tokenizer();
+        Tokenizer tokenizer = FamilyRegistry.load()
+                .familyOf(bundle)
+                .promptBuilder(bundle, ControlTokens.TOKENS)
+                .tokenizer();
         int end = bundle.manifest().generation().eosTokenIds().getFirst();
         ForcedModel[] forced = new ForcedModel[1];
         List<float[]> seen = new ArrayList<>();

@@ -47,7 +47,7 @@ final class SplitEqualsWholeTest {
         Path shipped = Bundles.shippedCheckpoint();
         bundles.put(shipped.getFileName().toString(), Bundles.imported(shipped, Precision.INT8));
         List<Question> questions = questions();
-        try (SuiteUnderTest suite = SuiteUnderTest.start(bundles, keys(questions.size()))) {
+        try (SuiteUnderTest suite = SuiteUnderTest.startAsReference(bundles, keys(questions.size()))) {
             for (Map.Entry<String, Bundle> bundle : bundles.entrySet()) {
                 List<CompletableFuture<ChatClient.Reply>> split = new ArrayList<>();
                 for (int i = 0; i < questions.size(); i++) {

@@ -39,7 +39,7 @@ final class SuiteGoldenTest {
         for (GoldenCheckpoint checkpoint : Goldens.find().checkpoints()) {
             bundles.put(checkpoint.name(), Bundles.imported(checkpoint, Precision.FP32));
         }
-        suite = SuiteUnderTest.start(bundles);
+        suite = SuiteUnderTest.startAsReference(bundles);
         secondEncoder = suite.launch("vision-encoder", List.of());
         suite.awaitReady();
     }

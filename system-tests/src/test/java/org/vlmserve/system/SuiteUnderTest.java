@@ -32,6 +32,19 @@ final class SuiteUnderTest implements AutoCloseable {
         this.port = ServiceProcess.freePort();
     }
 
+    /**
+     * A suite that reads control tokens in callers' texts as the reference does, with which it is compared.
+     *
+     * @param bundles by the name under which they are served
+     */
+    static SuiteUnderTest startAsReference(Map<String, Bundle> bundles, String... gatewayProperties) {
+        return start(
+                bundles,
+                ServiceProcess.QUICK_START,
+                List.of("vlm.decoder.control-tokens=tokens"),
+                List.of(gatewayProperties));
+    }
+
     /** @param bundles by the name under which they are served */
     static SuiteUnderTest start(Map<String, Bundle> bundles, String... gatewayProperties) {
         return start(bundles, ServiceProcess.QUICK_START, List.of(), List.of(gatewayProperties));

@@ -24,6 +24,7 @@ import org.vlmserve.families.FamilyRegistry;
 import org.vlmserve.families.ModelFamily;
 import org.vlmserve.families.bundle.Bundle;
 import org.vlmserve.families.preprocess.Tile;
+import org.vlmserve.families.prompt.ControlTokens;
 import org.vlmserve.media.picture.PictureDecoder;
 import org.vlmserve.media.picture.PictureLimits;
 import org.vlmserve.media.video.VideoDecoder;
@@ -102,7 +103,7 @@ public final class Whole implements AutoCloseable {
         decoder = new DecoderStage(
                 model,
                 decoding.apply(OnnxTokenModel.load(bundle, config, engine)),
-                family.promptBuilder(bundle),
+                family.promptBuilder(bundle, ControlTokens.TOKENS),
                 bundle.manifest().generation(),
                 config,
                 meters);
@@ -238,8 +239,9 @@ public final class Whole implements AutoCloseable {
                 AnswerEvent.Usage usage,
                 StageTimes times,
                 List<PictureLayout> pictures,
-                List<Region> regions) {
-            end(new AnswerEvent.Finished(requestId, 1, INSTANCE, reason, text, usage, times, pictures, regions));
+                List<Region> regions,
+                List<String> notes) {
+            end(new AnswerEvent.Finished(requestId, 1, INSTANCE, reason, text, usage, times, pictures, regions, notes));
         }
 
         @Override

@@ -2,6 +2,7 @@ package org.vlmserve.families;
 
 import org.vlmserve.families.bundle.Bundle;
 import org.vlmserve.families.preprocess.PicturePreprocessor;
+import org.vlmserve.families.prompt.ControlTokens;
 import org.vlmserve.families.prompt.PromptBuilder;
 
 /** One family of models. Adding a family is adding one package with one implementation of this. */
@@ -13,6 +14,10 @@ public interface ModelFamily {
     /** The vision encoder's side. Thread-safe. */
     PicturePreprocessor preprocessor(Bundle bundle);
 
-    /** The decoder's side. Thread-safe. Reads tokenizer and chat template from the bundle. */
-    PromptBuilder promptBuilder(Bundle bundle);
+    /**
+     * The decoder's side. Thread-safe. Reads tokenizer and chat template from the bundle.
+     *
+     * @param callers what control tokens in callers' texts are
+     */
+    PromptBuilder promptBuilder(Bundle bundle, ControlTokens callers);
 }

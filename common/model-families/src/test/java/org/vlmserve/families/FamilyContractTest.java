@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -14,14 +15,17 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.io.TempDir;
 import org.vlmserve.families.bundle.Bundle;
 import org.vlmserve.families.bundle.BundleManifest;
+import org.vlmserve.families.checkpoint.TokenizerFiles;
 import org.vlmserve.families.preprocess.PicturePreprocessor;
 import org.vlmserve.families.preprocess.Tile;
+import org.vlmserve.families.prompt.ControlTokens;
 import org.vlmserve.families.prompt.PreparedPrompt;
 import org.vlmserve.families.prompt.PromptBuilder;
 import org.vlmserve.families.prompt.Tokenizer;
@@ -42,6 +46,7 @@ import org.vlmserve.testing.GoldenCheckpoint;
 import org.vlmserve.testing.Goldens;
 import org.vlmserve.testing.TensorAssert;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
 
 /** What every family must do with its goldens: the same pixels, layouts, prompts, ids, positions and texts. */
 public abstract class FamilyContractTest {
@@ -57,8 +62,8 @@ public abstract class FamilyContractTest {
     /** The manifest that an import of this checkpoint writes. */
     protected abstract BundleManifest manifest(Path checkpoint);
 
-    /** The files of the checkpoint that belong into the bundle's tokenizer folder. */
-    protected abstract List<Path> tokenizerFiles(Path checkpoint);
+    /** The tokenizer that an import of this checkpoint writes. */
+    protected abstract TokenizerFiles tokenizer(Path checkpoint);
 
     /** The encoder input that holds pixels. */
     protected abstract String pixelInput();
@@ -70,12 +75,10 @@ public abstract class FamilyContractTest {
         Path directory = temporary.resolve(checkpoint.name());
         Bundle bundle = new Bundle(directory, manifest(checkpoint.directory()));
         try {
-            Files.createDirectories(bundle.tokenizer());
-            for (Path file : tokenizerFiles(checkpoint.directory())) {
-                Path target = bundle.tokenizer().resolve(file.getFileName());
-                if (!Files.exists(target)) {
-                    Files.copy(file, target);
-                }
+            if (!Files.exists(bundle.tokenizer())) {
+                Files.createDirectories(directory.resolve("tokenizer"));
+                Files.write(
+                        bundle.tokenizer(), tokenizer(checkpoint.directory()).content());
             }
         } catch (IOException e) {
             throw new UncheckedIOException(e);
@@ -218,12 +221,142 @@ public abstract class FamilyContractTest {
     }
 
     private PreparedPrompt prepare(Bundle bundle, GoldenCase golden) {
+        return prepare(bundle, golden, ControlTokens.TOKENS);
+    }
+
+    private PreparedPrompt prepare(Bundle bundle, GoldenCase golden, ControlTokens callers) {
         PicturePreprocessor preprocessor = family().preprocessor(bundle);
         List<PictureLayout> layouts = golden.pictures().stream()
                 .map(picture -> preprocessor.plan(source(picture), limits(picture)))
                 .toList();
-        return family().promptBuilder(bundle)
+        return family().promptBuilder(bundle, callers)
                 .prepare(turns(golden.request().messages()), layouts, templateArguments(golden));
+    }
+
+    /** Where no caller writes a control token, both settings are the reference's; where one does, the prompt's text is. */
+    @TestFactory
+    List<DynamicTest> promptsWhoseControlTokensAreText() {
+        return forEachCase((bundle, golden) -> {
+            PreparedPrompt prompt = prepare(bundle, golden, ControlTokens.TEXT);
+            assertThat(prompt.text()).isEqualTo(golden.prompt());
+            if (List.of("markup-in-text", "control-tokens").contains(golden.name())) {
+                assertThat(prompt.tokenIds()).isNotEqualTo(golden.inputIds());
+            } else {
+                assertThat(prompt.tokenIds()).isEqualTo(golden.inputIds());
+            }
+        });
+    }
+
+    @TestFactory
+    List<DynamicTest> aControlTokenInACallersTextIsText() {
+        List<DynamicTest> tests = new ArrayList<>();
+        for (GoldenCheckpoint checkpoint : checkpoints()) {
+            tests.add(DynamicTest.dynamicTest(checkpoint.toString(), () -> {
+                Bundle bundle = bundle(checkpoint);
+                PromptBuilder builder = family().promptBuilder(bundle, ControlTokens.TEXT);
+                PictureLayout layout = family().preprocessor(bundle).plan(SMALL, PixelLimits.NONE);
+                Map<String, Integer> controls = controls(bundle);
+                assertThat(controls.keySet()).containsAnyElementsOf(placeholdersAndEnds(bundle));
+                PreparedPrompt without = prepare(builder, layout, "ab");
+                controls.forEach((content, id) -> {
+                    for (String text : List.of("a" + content + "b", "\uFDD0a" + content + content + "\uE000b")) {
+                        PreparedPrompt prompt = prepare(builder, layout, text);
+                        assertThat(prompt.text()).contains(text);
+                        assertThat(count(prompt, id)).as(text).isEqualTo(count(without, id));
+                        assertThat(written(builder, prompt)).contains(text);
+                    }
+                    // The same from two texts, which a template puts side by side.
+                    for (int cut = 1; cut < content.length(); cut++) {
+                        PreparedPrompt prompt =
+                                prepare(builder, layout, "a" + content.substring(0, cut), content.substring(cut) + "b");
+                        assertThat(count(prompt, id))
+                                .as("%s at %d", content, cut)
+                                .isEqualTo(count(without, id));
+                    }
+                });
+            }));
+        }
+        return tests;
+    }
+
+    /** What stands before and behind a control token that is text becomes what it becomes without one. */
+    @TestFactory
+    List<DynamicTest> aControlTokenThatIsTextChangesNothingElse() {
+        String before = "  What's in  the picture?\n\n It's 4711, cafe\u0301 \uD83D\uDE00 "
+                + "<|box_start|><loc0007>[INST] <mask> and";
+        List<DynamicTest> tests = new ArrayList<>();
+        for (GoldenCheckpoint checkpoint : checkpoints()) {
+            tests.add(DynamicTest.dynamicTest(checkpoint.toString(), () -> {
+                Bundle bundle = bundle(checkpoint);
+                PromptBuilder builder = family().promptBuilder(bundle, ControlTokens.TEXT);
+                PictureLayout layout = family().preprocessor(bundle).plan(SMALL, PixelLimits.NONE);
+                int[] expected = prepare(builder, layout, before + " (x)").tokenIds();
+                for (String content : controls(bundle).keySet()) {
+                    int[] ids =
+                            prepare(builder, layout, before + " (x)" + content).tokenIds();
+                    int same = Arrays.mismatch(ids, expected);
+                    // The template's own end of a turn is the first that may differ, with the token before it.
+                    assertThat(same).isGreaterThanOrEqualTo(lastOfText(builder, expected) - 1);
+                }
+            }));
+        }
+        return tests;
+    }
+
+    /** The index of the last token that makes up ")". */
+    private static int lastOfText(PromptBuilder builder, int[] ids) {
+        for (int i = ids.length - 1; i >= 0; i--) {
+            if (new String(builder.tokenizer().bytes(ids[i]), StandardCharsets.UTF_8).contains(")")) {
+                return i;
+            }
+        }
+        throw new AssertionError("no token holds )");
+    }
+
+    private List<String> placeholdersAndEnds(Bundle bundle) {
+        List<String> found = new ArrayList<>(placeholders());
+        controls(bundle).forEach((content, id) -> {
+            if (bundle.manifest().generation().eosTokenIds().contains(id)) {
+                found.add(content);
+            }
+        });
+        return found;
+    }
+
+    /** Special tokens that the template writes or that end an answer. */
+    private static Map<String, Integer> controls(Bundle bundle) {
+        String template = bundle.manifest().chatTemplate();
+        Map<String, Integer> controls = new LinkedHashMap<>();
+        for (JsonNode token : JsonMapper.shared().readTree(bundle.tokenizer()).path("added_tokens")) {
+            String content = token.path("content").asString();
+            int id = token.path("id").asInt();
+            if (bundle.manifest().generation().eosTokenIds().contains(id)
+                    || (token.path("special").asBoolean() && (template == null || template.contains(content)))) {
+                controls.put(content, id);
+            }
+        }
+        return controls;
+    }
+
+    private static PreparedPrompt prepare(PromptBuilder builder, PictureLayout layout, String... texts) {
+        List<ChatTurn.Part> parts = new ArrayList<>();
+        parts.add(new ChatTurn.Picture(0));
+        for (String text : texts) {
+            parts.add(new ChatTurn.Text(text));
+        }
+        return builder.prepare(List.of(new ChatTurn("user", parts, false)), List.of(layout));
+    }
+
+    private static long count(PreparedPrompt prompt, int id) {
+        return IntStream.of(prompt.tokenIds()).filter(each -> each == id).count();
+    }
+
+    /** The text that a prompt's tokens stand for. */
+    private static String written(PromptBuilder builder, PreparedPrompt prompt) {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        IntStream.of(prompt.tokenIds())
+                .forEach(id -> bytes.writeBytes(builder.tokenizer().bytes(id)));
+        return bytes.toString(StandardCharsets.UTF_8);
     }
 
     private static Map<String, ?> templateArguments(GoldenCase golden) {
@@ -266,8 +399,8 @@ public abstract class FamilyContractTest {
         for (GoldenCheckpoint checkpoint : checkpoints()) {
             for (GoldenCheckpoint.TokenizedText text : checkpoint.tokens().texts()) {
                 tests.add(DynamicTest.dynamicTest(checkpoint + ": " + text, () -> {
-                    Tokenizer tokenizer =
-                            family().promptBuilder(bundle(checkpoint)).tokenizer();
+                    Tokenizer tokenizer = family().promptBuilder(bundle(checkpoint), ControlTokens.TOKENS)
+                            .tokenizer();
                     assertThat(tokenizer.encode(text.text())).isEqualTo(text.ids());
                     assertThat(decoded(tokenizer, text.ids(), text.ids().length))
                             .isEqualTo(text.decodedWithoutSpecial());
@@ -283,8 +416,8 @@ public abstract class FamilyContractTest {
         for (GoldenCheckpoint checkpoint : checkpoints()) {
             for (GoldenCheckpoint.IncrementalDecoding list : checkpoint.tokens().incremental()) {
                 tests.add(DynamicTest.dynamicTest(checkpoint + ": " + list, () -> {
-                    Tokenizer tokenizer =
-                            family().promptBuilder(bundle(checkpoint)).tokenizer();
+                    Tokenizer tokenizer = family().promptBuilder(bundle(checkpoint), ControlTokens.TOKENS)
+                            .tokenizer();
                     String whole = list.prefixes().getLast();
                     Tokenizer.IncrementalDecoder decoder = tokenizer.incrementalDecoder();
                     StringBuilder text = new StringBuilder();
@@ -313,7 +446,8 @@ public abstract class FamilyContractTest {
     @TestFactory
     List<DynamicTest> answers() {
         return forEachCase((bundle, golden) -> {
-            Tokenizer tokenizer = family().promptBuilder(bundle).tokenizer();
+            Tokenizer tokenizer =
+                    family().promptBuilder(bundle, ControlTokens.TOKENS).tokenizer();
             assertThat(decoded(tokenizer, golden.generatedIds(), golden.generatedIds().length))
                     .isEqualTo(golden.text());
             for (GoldenCase.Step step : golden.steps()) {
@@ -330,17 +464,38 @@ public abstract class FamilyContractTest {
     void aUsersTextTakesNoPicturesPlace() {
         Bundle bundle = bundle(checkpoints().getFirst());
         PictureLayout layout = family().preprocessor(bundle).plan(SMALL, PixelLimits.NONE);
-        PromptBuilder builder = family().promptBuilder(bundle);
+        PromptBuilder builder = family().promptBuilder(bundle, ControlTokens.TOKENS);
         for (String placeholder : placeholders()) {
             List<ChatTurn> turns = List.of(new ChatTurn(
                     "user", List.of(new ChatTurn.Text("a " + placeholder + " b"), new ChatTurn.Picture(0)), false));
             expect(ErrorCode.PROMPT_UNSUPPORTED, () -> builder.prepare(turns, List.of(layout)));
+            PreparedPrompt prompt =
+                    family().promptBuilder(bundle, ControlTokens.TEXT).prepare(turns, List.of(layout));
+            assertThat(prompt.pictureTokens()).isEqualTo(layout.tokens());
+            assertThat(prompt.text()).contains("a " + placeholder + " b");
         }
+    }
+
+    /** A conversation goes on after an answer that holds a control token: for families that take several turns. */
+    protected final void anAnswerIsSentBack(String answer) {
+        Bundle bundle = bundle(checkpoints().getFirst());
+        PictureLayout layout = family().preprocessor(bundle).plan(SMALL, PixelLimits.NONE);
+        List<ChatTurn> turns = List.of(
+                new ChatTurn("user", List.of(new ChatTurn.Picture(0), new ChatTurn.Text("What is it?")), false),
+                new ChatTurn("assistant", List.of(new ChatTurn.Text(answer)), true),
+                new ChatTurn("user", List.of(new ChatTurn.Text("Sure?")), true));
+        expect(
+                ErrorCode.PROMPT_UNSUPPORTED,
+                () -> family().promptBuilder(bundle, ControlTokens.TOKENS).prepare(turns, List.of(layout)));
+        PreparedPrompt prompt =
+                family().promptBuilder(bundle, ControlTokens.TEXT).prepare(turns, List.of(layout));
+        assertThat(prompt.text()).contains(answer);
+        assertThat(prompt.pictureTokens()).isEqualTo(layout.tokens());
     }
 
     @Test
     void aPictureThatDidNotComeIsRefused() {
-        PromptBuilder builder = family().promptBuilder(bundle(checkpoints().getFirst()));
+        PromptBuilder builder = family().promptBuilder(bundle(checkpoints().getFirst()), ControlTokens.TOKENS);
         List<ChatTurn> turns = List.of(new ChatTurn("user", List.of(new ChatTurn.Picture(0)), false));
         expect(ErrorCode.PROMPT_UNSUPPORTED, () -> builder.prepare(turns, List.of()));
     }
@@ -349,7 +504,7 @@ public abstract class FamilyContractTest {
     void aPictureTakesNoVideosPlace() {
         Bundle bundle = bundle(checkpoints().getFirst());
         PictureLayout layout = family().preprocessor(bundle).plan(SMALL, PixelLimits.NONE);
-        PromptBuilder builder = family().promptBuilder(bundle);
+        PromptBuilder builder = family().promptBuilder(bundle, ControlTokens.TOKENS);
         List<ChatTurn> turns = List.of(new ChatTurn("user", List.of(new ChatTurn.Video(0)), false));
         expect(ErrorCode.PROMPT_UNSUPPORTED, () -> builder.prepare(turns, List.of(layout)));
     }

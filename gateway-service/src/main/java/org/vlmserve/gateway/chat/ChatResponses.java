@@ -162,6 +162,8 @@ record ChatResponses(String id, String model, Instant created, boolean logprobs,
                     .put("x2", region.x2())
                     .put("y2", region.y2());
         }
+        ArrayNode notes = vlm.putArray("notes");
+        finished.notes().forEach(notes::add);
         return vlm;
     }
 

@@ -41,6 +41,6 @@ public final class LlavaArchitecture implements Architecture {
                 graphs.projector(),
                 graphs.decoder(),
                 List.of(embeddings),
-                config.parts().tokenizerFiles());
+                config.parts().tokenizer());
     }
 }

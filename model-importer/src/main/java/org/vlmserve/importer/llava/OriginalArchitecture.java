@@ -1,10 +1,8 @@
 package org.vlmserve.importer.llava;
 
-import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.regex.Pattern;
 import org.vlmserve.families.checkpoint.CheckpointJson;
 import org.vlmserve.families.checkpoint.Warnings;
@@ -71,8 +69,7 @@ public final class OriginalArchitecture implements Architecture {
                 ClipLlamaGraphs.decoder(
                         config.decoder(), (name, shape) -> text(checkpoint, name, shape), words.head(), policy),
                 List.of(words.table()),
-                List.of(),
-                Map.of("tokenizer.json", config.tokenizer().toString().getBytes(StandardCharsets.UTF_8)));
+                config.tokenizer());
     }
 
     private static OnnxGraph encoder(CheckpointReader checkpoint, OriginalConfig config, PrecisionPolicy policy) {

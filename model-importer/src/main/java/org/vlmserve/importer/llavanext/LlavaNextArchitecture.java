@@ -48,6 +48,6 @@ public final class LlavaNextArchitecture implements Architecture {
                 graphs.projector(),
                 graphs.decoder(),
                 embeddings,
-                config.parts().tokenizerFiles());
+                config.parts().tokenizer());
     }
 }

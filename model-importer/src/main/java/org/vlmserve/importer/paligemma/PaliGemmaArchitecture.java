@@ -83,7 +83,7 @@ public final class PaliGemmaArchitecture implements Architecture {
                 config.promptSection(),
                 BundleManifest.Checkpoint.UNREMARKABLE,
                 null);
-        return new Blueprint(manifest, encoder, projector, decoder, List.of(words.table()), config.tokenizerFiles());
+        return new Blueprint(manifest, encoder, projector, decoder, List.of(words.table()), config.tokenizer());
     }
 
     private static void refuse(String option, @Nullable Path given, String why) {

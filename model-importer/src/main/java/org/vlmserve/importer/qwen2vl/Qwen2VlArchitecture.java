@@ -99,6 +99,6 @@ public final class Qwen2VlArchitecture implements Architecture {
                 config.promptSection(),
                 BundleManifest.Checkpoint.UNREMARKABLE,
                 config.chatTemplate());
-        return new Blueprint(manifest, encoder, projector, decoder, List.of(words.table()), config.tokenizerFiles());
+        return new Blueprint(manifest, encoder, projector, decoder, List.of(words.table()), config.tokenizer());
     }
 }

@@ -20,7 +20,7 @@ import org.vlmserve.protocol.tensor.DType;
  * or Mistral decoder.
  *
  * @param config its config.json
- * @param tokenizerFiles what belongs into a bundle's {@code tokenizer/}, by the names that they keep there
+ * @param tokenizer what becomes the bundle's tokenizer.json
  */
 public record ClipLlamaCheckpoint(
         CheckpointJson config,
@@ -31,7 +31,7 @@ public record ClipLlamaCheckpoint(
         PlaceholderPrompt prompt,
         BundleManifest.Generation generation,
         String chatTemplate,
-        List<Path> tokenizerFiles) {
+        TokenizerFiles tokenizer) {
 
     private static final int IMAGE_TOKEN = 32000;
 
@@ -51,7 +51,8 @@ public record ClipLlamaCheckpoint(
         }
         ClipTower tower = ClipTower.nested(config);
         LlamaDecoder decoder = LlamaDecoder.read(config, config.object("text_config"), "llama", tiedByText);
-        TokenizerFiles tokenizer = TokenizerFiles.read(checkpoint);
+        TokenizerFiles tokenizer =
+                TokenizerFiles.read(checkpoint, config, modelType, decoder.vocabulary(), List.of(), warnings);
         // transformers' attribute map: image_token_id is an alias, and wins where both stand.
         String imageToken = config.has("image_token_id") ? "image_token_id" : "image_token_index";
         return new ClipLlamaCheckpoint(
@@ -63,7 +64,7 @@ public record ClipLlamaCheckpoint(
                 tokenizer.prompt(config, imageToken, config.intValue(imageToken, IMAGE_TOKEN)),
                 GenerationDefaults.read(checkpoint, decoder.eosTokenIds(), warnings),
                 ChatTemplates.require(checkpoint, chatTemplate),
-                tokenizer.paths());
+                tokenizer);
     }
 
     /**

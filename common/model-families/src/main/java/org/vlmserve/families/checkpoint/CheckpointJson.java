@@ -102,7 +102,7 @@ public final class CheckpointJson {
         return node.path(key);
     }
 
-    /** The object itself, to be changed. */
+    /** A copy that may be changed. */
     public ObjectNode copy() {
         return (ObjectNode) node.deepCopy();
     }

@@ -4,6 +4,7 @@ import org.vlmserve.families.ModelFamily;
 import org.vlmserve.families.bundle.Bundle;
 import org.vlmserve.families.bundle.BundleSections;
 import org.vlmserve.families.preprocess.PicturePreprocessor;
+import org.vlmserve.families.prompt.ControlTokens;
 import org.vlmserve.families.prompt.PlaceholderPromptBuilder;
 import org.vlmserve.families.prompt.PlaceholderPromptBuilder.Splice;
 import org.vlmserve.families.prompt.PromptBuilder;
@@ -22,7 +23,7 @@ public final class LlavaFamily implements ModelFamily {
     }
 
     @Override
-    public PromptBuilder promptBuilder(Bundle bundle) {
-        return PlaceholderPromptBuilder.of(bundle, Splice::inOrder);
+    public PromptBuilder promptBuilder(Bundle bundle, ControlTokens callers) {
+        return PlaceholderPromptBuilder.of(bundle, callers, Splice::inOrder);
     }
 }

@@ -1,15 +1,15 @@
 package org.vlmserve.families.llava;
 
-import java.nio.file.Path;
 import java.util.Set;
 import org.vlmserve.families.ModelFamily;
 import org.vlmserve.families.bundle.Bundle;
 import org.vlmserve.families.bundle.BundleSections;
 import org.vlmserve.families.preprocess.PicturePreprocessor;
 import org.vlmserve.families.prompt.ChatTemplate;
-import org.vlmserve.families.prompt.HuggingFaceTokenizerFile;
+import org.vlmserve.families.prompt.ControlTokens;
 import org.vlmserve.families.prompt.PlaceholderPrompt;
 import org.vlmserve.families.prompt.PromptBuilder;
+import org.vlmserve.families.prompt.PromptTokenizer;
 
 /** LLaVA as its original repository has it: LLaVA v1, and LLaVA-1.5 in the same layout. */
 public final class OriginalFamily implements ModelFamily {
@@ -25,15 +25,12 @@ public final class OriginalFamily implements ModelFamily {
     }
 
     @Override
-    public PromptBuilder promptBuilder(Bundle bundle) {
+    public PromptBuilder promptBuilder(Bundle bundle, ControlTokens callers) {
         PlaceholderPrompt numbers = BundleSections.prompt(bundle, PlaceholderPrompt.class);
-        Path file = bundle.tokenizer().resolve("tokenizer.json");
         return new OriginalPromptBuilder(
                 numbers,
-                new HuggingFaceTokenizerFile(
-                        file,
-                        HuggingFaceTokenizerFile.read(file),
-                        Set.copyOf(numbers.specialTokens().values())),
+                PromptTokenizer.of(
+                        bundle, callers, Set.copyOf(numbers.specialTokens().values())),
                 new ChatTemplate(BundleSections.chatTemplate(bundle), numbers.specialTokens()),
                 bundle.manifest().decoder().vocabulary());
     }

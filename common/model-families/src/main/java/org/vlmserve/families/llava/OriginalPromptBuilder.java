@@ -2,7 +2,6 @@ package org.vlmserve.families.llava;
 
 import java.util.List;
 import java.util.Map;
-import java.util.regex.Pattern;
 import java.util.stream.IntStream;
 import org.vlmserve.families.prompt.ChatTemplate;
 import org.vlmserve.families.prompt.PlaceholderPrompt;
@@ -10,6 +9,7 @@ import org.vlmserve.families.prompt.PlaceholderPromptBuilder;
 import org.vlmserve.families.prompt.PlaceholderPromptBuilder.Splice;
 import org.vlmserve.families.prompt.PreparedPrompt;
 import org.vlmserve.families.prompt.PromptBuilder;
+import org.vlmserve.families.prompt.PromptTokenizer;
 import org.vlmserve.families.prompt.Tokenizer;
 import org.vlmserve.protocol.ChatTurn;
 import org.vlmserve.protocol.PictureLayout;
@@ -24,18 +24,20 @@ final class OriginalPromptBuilder implements PromptBuilder {
     /** {@code <unk>}: {@code tokenIds} where pictures stand, since the placeholder itself is no token. */
     private static final int UNKNOWN = 0;
 
-    private final Tokenizer tokenizer;
     private final PlaceholderPromptBuilder pieces;
 
-    OriginalPromptBuilder(PlaceholderPrompt numbers, Tokenizer tokenizer, ChatTemplate template, int vocabulary) {
-        this.tokenizer = tokenizer;
+    OriginalPromptBuilder(PlaceholderPrompt numbers, PromptTokenizer tokenizer, ChatTemplate template, int vocabulary) {
         this.pieces = new PlaceholderPromptBuilder(
-                numbers, new Pieces(numbers, tokenizer), template, Splice::inOrder, vocabulary);
+                numbers,
+                tokenizer.cutAt(numbers.imageToken(), numbers.imageTokenId()),
+                template,
+                Splice::inOrder,
+                vocabulary);
     }
 
     @Override
     public Tokenizer tokenizer() {
-        return tokenizer;
+        return pieces.tokenizer();
     }
 
     @Override
@@ -54,39 +56,5 @@ final class OriginalPromptBuilder implements PromptBuilder {
                 prompt.nextPosition(),
                 prompt.pictureTokens(),
                 prompt.prefill());
-    }
-
-    /** The tokenizer, seeing one piece of text at a time. */
-    private record Pieces(PlaceholderPrompt numbers, Tokenizer whole) implements Tokenizer {
-
-        @Override
-        public int[] encode(String text) {
-            IntStream.Builder ids = IntStream.builder();
-            String[] parts = text.split(Pattern.quote(numbers.imageToken()), -1);
-            for (int i = 0; i < parts.length; i++) {
-                if (i > 0) {
-                    ids.add(numbers.imageTokenId());
-                }
-                for (int id : whole.encode(parts[i])) {
-                    ids.add(id);
-                }
-            }
-            return ids.build().toArray();
-        }
-
-        @Override
-        public byte[] bytes(int tokenId) {
-            return whole.bytes(tokenId);
-        }
-
-        @Override
-        public boolean isSpecial(int tokenId) {
-            return whole.isSpecial(tokenId);
-        }
-
-        @Override
-        public IncrementalDecoder incrementalDecoder() {
-            return whole.incrementalDecoder();
-        }
     }
 }

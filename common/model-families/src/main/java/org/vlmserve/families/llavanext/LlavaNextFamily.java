@@ -4,6 +4,7 @@ import org.vlmserve.families.ModelFamily;
 import org.vlmserve.families.bundle.Bundle;
 import org.vlmserve.families.bundle.BundleSections;
 import org.vlmserve.families.preprocess.PicturePreprocessor;
+import org.vlmserve.families.prompt.ControlTokens;
 import org.vlmserve.families.prompt.PlaceholderPromptBuilder;
 import org.vlmserve.families.prompt.PromptBuilder;
 
@@ -21,8 +22,8 @@ public final class LlavaNextFamily implements ModelFamily {
     }
 
     @Override
-    public PromptBuilder promptBuilder(Bundle bundle) {
-        return PlaceholderPromptBuilder.of(bundle, preprocessorOf(bundle)::splice);
+    public PromptBuilder promptBuilder(Bundle bundle, ControlTokens callers) {
+        return PlaceholderPromptBuilder.of(bundle, callers, preprocessorOf(bundle)::splice);
     }
 
     private static LlavaNextPreprocessor preprocessorOf(Bundle bundle) {

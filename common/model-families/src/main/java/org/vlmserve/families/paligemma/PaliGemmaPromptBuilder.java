@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.stream.LongStream;
 import org.vlmserve.families.prompt.PreparedPrompt;
 import org.vlmserve.families.prompt.PromptBuilder;
+import org.vlmserve.families.prompt.PromptTokenizer;
 import org.vlmserve.families.prompt.Tokenizer;
 import org.vlmserve.protocol.ChatTurn;
 import org.vlmserve.protocol.PictureLayout;
@@ -28,22 +29,23 @@ import org.vlmserve.protocol.error.VlmException;
 final class PaliGemmaPromptBuilder implements PromptBuilder {
 
     private final PaliGemmaPrompt numbers;
-    private final Tokenizer tokenizer;
+    private final PromptTokenizer tokenizer;
 
-    PaliGemmaPromptBuilder(PaliGemmaPrompt numbers, Tokenizer tokenizer) {
+    PaliGemmaPromptBuilder(PaliGemmaPrompt numbers, PromptTokenizer tokenizer) {
         this.numbers = numbers;
         this.tokenizer = tokenizer;
     }
 
     @Override
     public Tokenizer tokenizer() {
-        return tokenizer;
+        return tokenizer.tokenizer();
     }
 
     @Override
     public PreparedPrompt prepare(
             List<ChatTurn> turns, List<PictureLayout> pictures, Map<String, ?> templateArguments) {
         ChatTurn turn = onlyTurn(turns);
+        PromptTokenizer.Guard guard = tokenizer.guard(turns, Map.of());
         List<Integer> shown = new ArrayList<>();
         StringBuilder question = new StringBuilder();
         for (ChatTurn.Part part : turn.parts()) {
@@ -51,20 +53,20 @@ final class PaliGemmaPromptBuilder implements PromptBuilder {
                 case ChatTurn.Picture picture -> shown.add(picture.index());
                 case ChatTurn.Video video ->
                     throw unsupported("a message holds a video, which this model does not take; send pictures of it");
-                case ChatTurn.Text text -> question.append(text.text());
+                case ChatTurn.Text text -> question.append(guard.protect(text.text()));
             }
         }
         if (shown.isEmpty()) {
             throw unsupported(
                     "the message holds no picture; this model answers about pictures only, send one with the text");
         }
-        if (question.indexOf(numbers.imageToken()) >= 0) {
+        if (tokenizer.readsMarkers() && question.indexOf(numbers.imageToken()) >= 0) {
             throw unsupported("a text contains " + numbers.imageToken()
                     + ", which marks the place of a picture; send the picture as a part of its own, or take the marker"
                     + " out of the text");
         }
         String asked = numbers.beginToken() + question + "\n";
-        int[] text = tokenizer.encode(asked);
+        int[] text = guard.encode(asked);
         int pictureTokens = 0;
         for (int index : shown) {
             if (index < 0 || index >= pictures.size()) {
@@ -91,7 +93,7 @@ final class PaliGemmaPromptBuilder implements PromptBuilder {
             row[at++] = id;
         }
         return new PreparedPrompt(
-                numbers.imageToken().repeat(shown.size()) + asked,
+                numbers.imageToken().repeat(shown.size()) + guard.plain(asked),
                 tokenIds,
                 picture,
                 row,

@@ -10,7 +10,7 @@ import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
@@ -45,7 +45,7 @@ public final class HuggingFaceTokenizerFile implements Tokenizer {
         System.setProperty("OPT_OUT_TRACKING", "true");
     }
 
-    private final HuggingFaceTokenizer encoder;
+    private final Function<String, int[]> encoder;
     private final TokenDecoding decoding;
     private final byte[][] bytes;
     private final BitSet byteTokens;
@@ -53,11 +53,10 @@ public final class HuggingFaceTokenizerFile implements Tokenizer {
 
     /**
      * @param file named in errors
-     * @param json what {@link #read} gave, with what the family changed in it
-     * @param alsoSpecial added tokens that decoding leaves out although the file does not mark them
+     * @param json its content
      * @throws VlmException {@code BUNDLE_CORRUPT} for a file that is malformed or of another kind
      */
-    public HuggingFaceTokenizerFile(Path file, ObjectNode json, Set<String> alsoSpecial) {
+    public HuggingFaceTokenizerFile(Path file, ObjectNode json) {
         decoding = TokenDecoding.of(json.path("decoder"));
         if (decoding == TokenDecoding.UNKNOWN) {
             throw corrupt(
@@ -96,21 +95,28 @@ public final class HuggingFaceTokenizerFile implements Tokenizer {
             String content = token.path("content").asString("");
             int id = token.path("id").intValue();
             put(id, content);
-            if (token.path("special").asBoolean(false) || alsoSpecial.contains(content)) {
+            if (token.path("special").asBoolean(false)) {
                 special.set(id);
             }
         }
+        encoder = encoder(file, json);
+    }
+
+    /** A tokenizer for texts alone, which makes no text of tokens. @throws VlmException {@code BUNDLE_CORRUPT} */
+    static Function<String, int[]> encoder(Path file, ObjectNode json) {
+        HuggingFaceTokenizer library;
         try {
-            encoder = HuggingFaceTokenizer.newInstance(
+            library = HuggingFaceTokenizer.newInstance(
                     new ByteArrayInputStream(JsonMapper.shared().writeValueAsBytes(json)),
                     Map.of("addSpecialTokens", "false", "truncation", "false", "padding", "false"));
         } catch (IOException | RuntimeException e) {
             throw corrupt(file, "cannot be loaded: " + e.getMessage(), e);
         }
+        return text -> encode(library, text);
     }
 
     /** @throws VlmException {@code BUNDLE_CORRUPT} if there is no such file or no JSON object in it */
-    public static ObjectNode read(Path file) {
+    static ObjectNode read(Path file) {
         try {
             if (Files.size(file) > LARGEST_FILE) {
                 throw corrupt(file, "has " + Files.size(file) + " bytes, expected at most " + LARGEST_FILE, null);
@@ -172,6 +178,10 @@ public final class HuggingFaceTokenizerFile implements Tokenizer {
 
     @Override
     public int[] encode(String text) {
+        return encoder.apply(text);
+    }
+
+    private static int[] encode(HuggingFaceTokenizer library, String text) {
         if (text.length() > LONGEST_TEXT) {
             throw new VlmException(
                     ErrorCode.PROMPT_TOO_LONG,
@@ -189,7 +199,7 @@ public final class HuggingFaceTokenizerFile implements Tokenizer {
                         "a text contains half of a surrogate pair, which is no character; send valid Unicode");
             }
         }
-        long[] ids = encoder.encode(text, false, false).getIds();
+        long[] ids = library.encode(text, false, false).getIds();
         return Arrays.stream(ids).mapToInt(Math::toIntExact).toArray();
     }
 

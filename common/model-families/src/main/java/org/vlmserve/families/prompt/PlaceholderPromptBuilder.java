@@ -1,8 +1,8 @@
 package org.vlmserve.families.prompt;
 
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -41,14 +41,18 @@ public final class PlaceholderPromptBuilder implements PromptBuilder {
     }
 
     private final PlaceholderPrompt numbers;
-    private final Tokenizer tokenizer;
+    private final PromptTokenizer tokenizer;
     private final ChatTemplate template;
     private final Splice splice;
     private final int vocabulary;
 
     /** @param vocabulary rows of the embedding table that are tokens; learned vectors stand behind them */
     public PlaceholderPromptBuilder(
-            PlaceholderPrompt numbers, Tokenizer tokenizer, ChatTemplate template, Splice splice, int vocabulary) {
+            PlaceholderPrompt numbers,
+            PromptTokenizer tokenizer,
+            ChatTemplate template,
+            Splice splice,
+            int vocabulary) {
         this.numbers = numbers;
         this.tokenizer = tokenizer;
         this.template = template;
@@ -56,34 +60,40 @@ public final class PlaceholderPromptBuilder implements PromptBuilder {
         this.vocabulary = vocabulary;
     }
 
-    /** With the bundle's own tokenizer, as it is, and chat template. */
-    public static PlaceholderPromptBuilder of(Bundle bundle, Splice splice) {
+    /** With the bundle's own tokenizer and chat template. */
+    public static PlaceholderPromptBuilder of(Bundle bundle, ControlTokens callers, Splice splice) {
         PlaceholderPrompt numbers = BundleSections.prompt(bundle, PlaceholderPrompt.class);
-        Path file = bundle.tokenizer().resolve("tokenizer.json");
-        Set<String> special = Set.copyOf(numbers.specialTokens().values());
         return new PlaceholderPromptBuilder(
                 numbers,
-                new HuggingFaceTokenizerFile(file, HuggingFaceTokenizerFile.read(file), special),
+                PromptTokenizer.of(bundle, callers, named(numbers)),
                 new ChatTemplate(BundleSections.chatTemplate(bundle), numbers.specialTokens()),
                 splice,
                 bundle.manifest().decoder().vocabulary());
     }
 
+    private static Set<String> named(PlaceholderPrompt numbers) {
+        Set<String> named = new HashSet<>(numbers.specialTokens().values());
+        named.add(numbers.imageToken());
+        return named;
+    }
+
     @Override
     public Tokenizer tokenizer() {
-        return tokenizer;
+        return tokenizer.tokenizer();
     }
 
     @Override
     public PreparedPrompt prepare(
             List<ChatTurn> turns, List<PictureLayout> pictures, Map<String, ?> templateArguments) {
+        PromptTokenizer.Guard guard = tokenizer.guard(turns, templateArguments);
         List<Integer> slots = new ArrayList<>();
         List<@Nullable Object> messages = new ArrayList<>();
         for (ChatTurn turn : turns) {
-            messages.add(message(turn, slots));
+            messages.add(message(turn, slots, guard));
         }
-        String text = template.render(messages, templateArguments);
-        int[] ids = encode(text);
+        String text = template.render(messages, guard.protect(templateArguments));
+        int[] ids = WholeText.encode(
+                guard::encode, text, numbers.beforeText(), numbers.afterText(), numbers.specialTokens());
         long placeholders =
                 Arrays.stream(ids).filter(id -> id == numbers.imageTokenId()).count();
         if (placeholders != slots.size()) {
@@ -121,7 +131,7 @@ public final class PlaceholderPromptBuilder implements PromptBuilder {
             }
         }
         return new PreparedPrompt(
-                text,
+                guard.plain(text),
                 tokenIds,
                 picture,
                 row,
@@ -131,24 +141,11 @@ public final class PlaceholderPromptBuilder implements PromptBuilder {
                 PreparedPrompt.Prefill.CAUSAL);
     }
 
-    /** A text that begins with the beginning-of-text token, because the template writes it, gets nothing added. */
-    private int[] encode(String text) {
-        int[] ids = tokenizer.encode(text);
-        String beginning = numbers.specialTokens().get("bos_token");
-        if (beginning != null && text.startsWith(beginning)) {
-            return ids;
-        }
-        return IntStream.concat(
-                        IntStream.concat(numbers.beforeText().stream().mapToInt(Integer::intValue), Arrays.stream(ids)),
-                        numbers.afterText().stream().mapToInt(Integer::intValue))
-                .toArray();
-    }
-
     /**
      * A message whose content is a list of parts, also where it was a plain string: templates that look for parts would drop
      * it. Notes which picture stands at which place.
      */
-    private Map<String, @Nullable Object> message(ChatTurn turn, List<Integer> slots) {
+    private Map<String, @Nullable Object> message(ChatTurn turn, List<Integer> slots, PromptTokenizer.Guard guard) {
         List<@Nullable Object> parts = new ArrayList<>();
         for (ChatTurn.Part part : turn.parts()) {
             switch (part) {
@@ -162,14 +159,14 @@ public final class PlaceholderPromptBuilder implements PromptBuilder {
                             "a message holds a video, number " + video.index() + "; this model takes pictures only");
                 case ChatTurn.Text given -> {
                     // Otherwise a caller's text could take the place of one of the pictures.
-                    if (given.text().contains(numbers.imageToken())) {
+                    if (tokenizer.readsMarkers() && given.text().contains(numbers.imageToken())) {
                         throw new VlmException(
                                 ErrorCode.PROMPT_UNSUPPORTED,
                                 "a text contains " + numbers.imageToken()
                                         + ", which marks the place of a picture; send the picture as a part of its own,"
                                         + " or take the marker out of the text");
                     }
-                    parts.add(Map.of("type", "text", "text", given.text()));
+                    parts.add(Map.of("type", "text", "text", guard.protect(given.text())));
                 }
             }
         }

@@ -10,7 +10,9 @@ import org.vlmserve.families.position.MropePositions;
 import org.vlmserve.families.prompt.ChatTemplate;
 import org.vlmserve.families.prompt.PreparedPrompt;
 import org.vlmserve.families.prompt.PromptBuilder;
+import org.vlmserve.families.prompt.PromptTokenizer;
 import org.vlmserve.families.prompt.Tokenizer;
+import org.vlmserve.families.prompt.WholeText;
 import org.vlmserve.protocol.ChatTurn;
 import org.vlmserve.protocol.Medium;
 import org.vlmserve.protocol.PictureLayout;
@@ -25,10 +27,10 @@ import org.vlmserve.protocol.error.VlmException;
 final class Qwen2VlPromptBuilder implements PromptBuilder {
 
     private final Qwen2VlPrompt numbers;
-    private final Tokenizer tokenizer;
+    private final PromptTokenizer tokenizer;
     private final ChatTemplate template;
 
-    Qwen2VlPromptBuilder(Qwen2VlPrompt numbers, Tokenizer tokenizer, ChatTemplate template) {
+    Qwen2VlPromptBuilder(Qwen2VlPrompt numbers, PromptTokenizer tokenizer, ChatTemplate template) {
         this.numbers = numbers;
         this.tokenizer = tokenizer;
         this.template = template;
@@ -36,19 +38,21 @@ final class Qwen2VlPromptBuilder implements PromptBuilder {
 
     @Override
     public Tokenizer tokenizer() {
-        return tokenizer;
+        return tokenizer.tokenizer();
     }
 
     @Override
     public PreparedPrompt prepare(
             List<ChatTurn> turns, List<PictureLayout> pictures, Map<String, ?> templateArguments) {
+        PromptTokenizer.Guard guard = tokenizer.guard(turns, templateArguments);
         List<ChatTurn.Visual> slots = new ArrayList<>();
         List<@Nullable Object> messages = new ArrayList<>();
         for (ChatTurn turn : turns) {
-            messages.add(message(turn, slots));
+            messages.add(message(turn, slots, guard));
         }
-        String text = template.render(messages, templateArguments);
-        int[] ids = tokenizer.encode(text);
+        String text = template.render(messages, guard.protect(templateArguments));
+        int[] ids = WholeText.encode(
+                guard::encode, text, numbers.beforeText(), numbers.afterText(), numbers.specialTokens());
         checkPlaces(ids, slots);
         int length = ids.length - slots.size();
         for (ChatTurn.Visual slot : slots) {
@@ -82,7 +86,7 @@ final class Qwen2VlPromptBuilder implements PromptBuilder {
             pictureTokens += layout.tokens();
         }
         return new PreparedPrompt(
-                text,
+                guard.plain(text),
                 tokenIds,
                 picture,
                 rows,
@@ -127,7 +131,8 @@ final class Qwen2VlPromptBuilder implements PromptBuilder {
     }
 
     /** A message as the reference's processor hands it to the template; notes which picture stands at which place. */
-    private Map<String, @Nullable Object> message(ChatTurn turn, List<ChatTurn.Visual> slots) {
+    private Map<String, @Nullable Object> message(
+            ChatTurn turn, List<ChatTurn.Visual> slots, PromptTokenizer.Guard guard) {
         List<@Nullable Object> parts = new ArrayList<>();
         Object content = parts;
         for (ChatTurn.Part part : turn.parts()) {
@@ -141,10 +146,10 @@ final class Qwen2VlPromptBuilder implements PromptBuilder {
                     parts.add(Map.of("type", "video"));
                 }
                 case ChatTurn.Text given -> {
-                    String text = given.text();
+                    String text = guard.protect(given.text());
                     // Otherwise a caller's text could take the place of a picture.
                     for (String place : List.of(numbers.imageToken(), numbers.videoToken())) {
-                        if (text.contains(place)) {
+                        if (tokenizer.readsMarkers() && text.contains(place)) {
                             throw new VlmException(
                                     ErrorCode.PROMPT_UNSUPPORTED,
                                     "a text contains " + place + ", which marks the place of a picture or video; send"

@@ -13,6 +13,7 @@ import org.vlmserve.families.FamilyRegistry;
 import org.vlmserve.families.ModelFamily;
 import org.vlmserve.families.bundle.BundleManifest;
 import org.vlmserve.families.checkpoint.PixelScale;
+import org.vlmserve.families.checkpoint.TokenizerFiles;
 import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.media.RgbPicture;
 import org.vlmserve.protocol.Medium;
@@ -35,8 +36,8 @@ class LlavaFamilyTest extends FamilyContractTest {
     }
 
     @Override
-    protected List<Path> tokenizerFiles(Path checkpoint) {
-        return LlavaConfig.read(checkpoint, null, new Warnings()).parts().tokenizerFiles();
+    protected TokenizerFiles tokenizer(Path checkpoint) {
+        return LlavaConfig.read(checkpoint, null, new Warnings()).parts().tokenizer();
     }
 
     @Override
@@ -102,5 +103,10 @@ class LlavaFamilyTest extends FamilyContractTest {
     @Test
     void theFamilyAnnouncesItself() {
         assertThat(FamilyRegistry.load().ids()).contains("llava");
+    }
+
+    @Test
+    void anAnswerThatHoldsAPicturesMarkerIsSentBackAsText() {
+        anAnswerIsSentBack("I see <image> here.");
     }
 }

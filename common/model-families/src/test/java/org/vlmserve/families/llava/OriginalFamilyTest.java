@@ -1,18 +1,16 @@
 package org.vlmserve.families.llava;
 
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.List;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.vlmserve.families.FamilyContractTest;
 import org.vlmserve.families.ModelFamily;
 import org.vlmserve.families.bundle.BundleManifest;
+import org.vlmserve.families.checkpoint.TokenizerFiles;
 import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.protocol.tensor.DType;
-import tools.jackson.databind.json.JsonMapper;
 
 class OriginalFamilyTest extends FamilyContractTest {
 
@@ -34,16 +32,8 @@ class OriginalFamilyTest extends FamilyContractTest {
     }
 
     @Override
-    protected List<Path> tokenizerFiles(Path checkpoint) {
-        try {
-            Path file = made.resolve("tokenizer.json");
-            Files.write(
-                    file,
-                    JsonMapper.shared().writeValueAsBytes(config(checkpoint).tokenizer()));
-            return List.of(file);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
+    protected TokenizerFiles tokenizer(Path checkpoint) {
+        return config(checkpoint).tokenizer();
     }
 
     @Override
@@ -54,5 +44,10 @@ class OriginalFamilyTest extends FamilyContractTest {
     @Override
     protected List<String> placeholders() {
         return List.of("<image>");
+    }
+
+    @Test
+    void anAnswerThatHoldsAPicturesMarkerIsSentBackAsText() {
+        anAnswerIsSentBack("I see <image> here.");
     }
 }

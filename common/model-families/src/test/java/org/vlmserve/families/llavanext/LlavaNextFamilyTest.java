@@ -14,6 +14,7 @@ import org.vlmserve.families.FamilyRegistry;
 import org.vlmserve.families.ModelFamily;
 import org.vlmserve.families.bundle.BundleManifest;
 import org.vlmserve.families.checkpoint.PixelScale;
+import org.vlmserve.families.checkpoint.TokenizerFiles;
 import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.protocol.Medium;
 import org.vlmserve.protocol.PictureLayout;
@@ -37,8 +38,8 @@ class LlavaNextFamilyTest extends FamilyContractTest {
     }
 
     @Override
-    protected List<Path> tokenizerFiles(Path checkpoint) {
-        return LlavaNextConfig.read(checkpoint, null, new Warnings()).parts().tokenizerFiles();
+    protected TokenizerFiles tokenizer(Path checkpoint) {
+        return LlavaNextConfig.read(checkpoint, null, new Warnings()).parts().tokenizer();
     }
 
     @Override
@@ -124,5 +125,10 @@ class LlavaNextFamilyTest extends FamilyContractTest {
     @Test
     void theFamilyAnnouncesItself() {
         assertThat(FamilyRegistry.load().ids()).contains("llava_next");
+    }
+
+    @Test
+    void anAnswerThatHoldsAPicturesMarkerIsSentBackAsText() {
+        anAnswerIsSentBack("I see <image> here.");
     }
 }

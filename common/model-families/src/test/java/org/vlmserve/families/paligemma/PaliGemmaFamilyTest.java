@@ -13,8 +13,10 @@ import org.vlmserve.families.FamilyContractTest;
 import org.vlmserve.families.FamilyRegistry;
 import org.vlmserve.families.ModelFamily;
 import org.vlmserve.families.bundle.BundleManifest;
+import org.vlmserve.families.checkpoint.TokenizerFiles;
 import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.families.preprocess.Tile;
+import org.vlmserve.families.prompt.ControlTokens;
 import org.vlmserve.families.prompt.PreparedPrompt;
 import org.vlmserve.families.prompt.PromptBuilder;
 import org.vlmserve.media.RgbPicture;
@@ -56,8 +58,8 @@ class PaliGemmaFamilyTest extends FamilyContractTest {
     }
 
     @Override
-    protected List<Path> tokenizerFiles(Path checkpoint) {
-        return PaliGemmaConfig.read(checkpoint, new Warnings()).tokenizerFiles();
+    protected TokenizerFiles tokenizer(Path checkpoint) {
+        return PaliGemmaConfig.read(checkpoint, new Warnings()).tokenizer();
     }
 
     @Override
@@ -77,7 +79,7 @@ class PaliGemmaFamilyTest extends FamilyContractTest {
 
     private PromptBuilder prompts() {
         return family().promptBuilder(
-                        bundle(Goldens.find().checkpoints("paligemma").getFirst()));
+                        bundle(Goldens.find().checkpoints("paligemma").getFirst()), ControlTokens.TOKENS);
     }
 
     private static PictureLayout layout() {

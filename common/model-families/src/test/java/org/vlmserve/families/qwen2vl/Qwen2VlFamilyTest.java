@@ -15,6 +15,7 @@ import org.vlmserve.families.FamilyContractTest;
 import org.vlmserve.families.FamilyRegistry;
 import org.vlmserve.families.ModelFamily;
 import org.vlmserve.families.bundle.BundleManifest;
+import org.vlmserve.families.checkpoint.TokenizerFiles;
 import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.media.RgbPicture;
 import org.vlmserve.protocol.Medium;
@@ -54,8 +55,8 @@ class Qwen2VlFamilyTest extends FamilyContractTest {
     }
 
     @Override
-    protected List<Path> tokenizerFiles(Path checkpoint) {
-        return Qwen2VlConfig.read(checkpoint, null, new Warnings()).tokenizerFiles();
+    protected TokenizerFiles tokenizer(Path checkpoint) {
+        return Qwen2VlConfig.read(checkpoint, null, new Warnings()).tokenizer();
     }
 
     @Override
@@ -216,5 +217,10 @@ class Qwen2VlFamilyTest extends FamilyContractTest {
     @Test
     void theFamilyAnnouncesItself() {
         assertThat(FamilyRegistry.load().ids()).contains("qwen2_vl");
+    }
+
+    @Test
+    void anAnswerThatHoldsAPicturesMarkerIsSentBackAsText() {
+        anAnswerIsSentBack("I see <|image_pad|> here.");
     }
 }
