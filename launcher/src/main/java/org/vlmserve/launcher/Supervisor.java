@@ -241,7 +241,8 @@ final class Supervisor {
             wanted.add("--management.server.address=127.0.0.1");
         }
         if (program.servesBundles()) {
-            // What is found out about this processor is kept; weights are not, which would take their room on the disk again.
+            // What is found out about this processor is kept; weights are not, which would take their room on the disk
+            // again.
             wanted.add("--vlm.engine.cache-directory=" + home.engine());
             wanted.add("--vlm.engine.prepack=false");
         }

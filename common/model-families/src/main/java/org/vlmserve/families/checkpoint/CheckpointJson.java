@@ -25,6 +25,7 @@ public final class CheckpointJson {
     private static final JsonMapper JSON = JsonMapper.builder()
             .enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS)
             .build();
+
     private static final int LARGEST_SIZE = 1 << 24;
     private static final int MOST_LAYERS = 1024;
     private static final int MOST_POSITIONS = 1 << 22;
