@@ -28,7 +28,7 @@ import org.vlmserve.testing.fuzz.JsonMutations;
 import org.vlmserve.testing.fuzz.Mutation;
 import org.vlmserve.testing.fuzz.TextMutations;
 
-/** A checkpoint of which one file is damaged becomes a bundle that can be opened, or an error, and nothing in between stays on the disk. */
+/** A checkpoint of which one file is damaged becomes a whole bundle, which opens or says why not, or an error that leaves nothing. */
 class ImportFuzzTest {
 
     /** Of each family one; the smallest, with weights in both formats among them. */

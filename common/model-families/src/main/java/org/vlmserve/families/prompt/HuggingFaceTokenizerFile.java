@@ -28,6 +28,9 @@ public final class HuggingFaceTokenizerFile implements Tokenizer {
     /** Twice the largest published one. */
     private static final long LARGEST_FILE = 64 << 20;
 
+    /** The library takes minutes to read one of some ten thousand characters. */
+    private static final int LONGEST_ADDED_TOKEN = 256;
+
     /** Four times the largest published vocabulary. */
     private static final int LARGEST_ID = (1 << 20) - 1;
 
@@ -83,7 +86,15 @@ public final class HuggingFaceTokenizerFile implements Tokenizer {
             ids = Math.max(ids, id(file, token.getKey(), token.getValue()) + 1);
         }
         for (JsonNode token : added) {
-            ids = Math.max(ids, id(file, token.path("content").asString(""), token.path("id")) + 1);
+            String content = token.path("content").asString("");
+            if (content.length() > LONGEST_ADDED_TOKEN) {
+                throw corrupt(
+                        file,
+                        "an added token has " + content.length() + " characters, expected at most "
+                                + LONGEST_ADDED_TOKEN,
+                        null);
+            }
+            ids = Math.max(ids, id(file, content, token.path("id")) + 1);
         }
         bytes = new byte[ids][];
         byteTokens = new BitSet();

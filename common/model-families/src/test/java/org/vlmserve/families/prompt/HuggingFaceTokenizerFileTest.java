@@ -65,6 +65,20 @@ class HuggingFaceTokenizerFileTest {
                 .hasMessageContaining(parts[2]);
     }
 
+    /** The library took more than 20 s of processor time for one of 32,000. */
+    @Test
+    void anAddedTokenHasALongestLength() {
+        String token = "{\"id\": 3, \"content\": \"%s\", \"single_word\": false, \"lstrip\": false, \"rstrip\": false,"
+                + " \"normalized\": false, \"special\": true}";
+        assertThat(tokenizer("added_tokens", "[" + token.formatted("x".repeat(256)) + "]")
+                        .encode("a" + "x".repeat(256)))
+                .containsExactly(0, 3);
+        assertThatThrownBy(() -> tokenizer("added_tokens", "[" + token.formatted("x".repeat(257)) + "]"))
+                .isInstanceOfSatisfying(
+                        VlmException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.BUNDLE_CORRUPT))
+                .hasMessageContaining("an added token has 257 characters, expected at most 256");
+    }
+
     /** Twelve million spaces end the process under Qwen2's expression. */
     @Test
     void aTextHasALongestLength() {
