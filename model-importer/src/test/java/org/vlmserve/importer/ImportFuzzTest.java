@@ -17,6 +17,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.vlmserve.families.FamilyRegistry;
 import org.vlmserve.families.bundle.Bundle;
 import org.vlmserve.families.bundle.BundleReader;
+import org.vlmserve.families.prompt.ControlTokens;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 import org.vlmserve.testing.GoldenCheckpoint;
@@ -59,12 +60,7 @@ class ImportFuzzTest {
         }
         Path bundles = Files.createDirectory(directory.resolve("bundles"));
         FileCorpus corpus = new FileCorpus(files);
-        Fuzzer.of(
-                        "import",
-                        ErrorCode.CHECKPOINT_UNREADABLE,
-                        ErrorCode.CHECKPOINT_UNSUPPORTED,
-                        ErrorCode.BUNDLE_CORRUPT,
-                        ErrorCode.DISK_FULL)
+        Fuzzer.of("import", ErrorCode.CHECKPOINT_UNREADABLE, ErrorCode.CHECKPOINT_UNSUPPORTED, ErrorCode.DISK_FULL)
                 .from(corpus.inputs())
                 .by(corpus.mutations(ImportFuzzTest::ofFile))
                 .time(Duration.ofSeconds(30), Duration.ofMinutes(3))
@@ -115,7 +111,7 @@ class ImportFuzzTest {
         try {
             Bundle bundle = BundleReader.read(target);
             FAMILIES.familyOf(bundle).preprocessor(bundle);
-            FAMILIES.familyOf(bundle).promptBuilder(bundle);
+            FAMILIES.familyOf(bundle).promptBuilder(bundle, ControlTokens.TEXT);
         } finally {
             try (Stream<Path> all = Files.walk(target)) {
                 for (Path each : all.toList().reversed()) {

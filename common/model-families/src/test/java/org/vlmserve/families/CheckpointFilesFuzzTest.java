@@ -8,11 +8,12 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.vlmserve.families.checkpoint.SentencePieceConverter;
+import org.vlmserve.families.checkpoint.CheckpointJson;
+import org.vlmserve.families.checkpoint.TokenizerFiles;
+import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.families.jinja.TemplateLimits;
 import org.vlmserve.families.llava.LlavaConfig;
 import org.vlmserve.families.llava.OriginalConfig;
@@ -34,6 +35,9 @@ import org.vlmserve.testing.fuzz.TextMutations;
 
 /** Whatever stands in a checkpoint's small files, reading them ends, soon, with what they say or with an error that says why not. */
 class CheckpointFilesFuzzTest {
+
+    /** More than the tokens of any corpus entry. */
+    private static final int ROWS = 1 << 17;
 
     private static final Goldens GOLDENS = Goldens.find();
 
@@ -161,11 +165,12 @@ class CheckpointFilesFuzzTest {
         Path checkpoint = folder.endsWith("tower") ? Objects.requireNonNull(folder.getParent()) : folder;
         Path tower = checkpoint.resolve("tower");
         switch (directory.relativize(checkpoint).getName(0).toString()) {
-            case "qwen2_vl" -> Qwen2VlConfig.read(checkpoint, null);
-            case "llava" -> LlavaConfig.read(checkpoint, null);
-            case "llava_llama" -> OriginalConfig.read(checkpoint, Files.exists(tower) ? tower : null, null);
-            case "llava_next" -> LlavaNextConfig.read(checkpoint, null);
-            case "paligemma" -> PaliGemmaConfig.read(checkpoint);
+            case "qwen2_vl" -> Qwen2VlConfig.read(checkpoint, null, new Warnings());
+            case "llava" -> LlavaConfig.read(checkpoint, null, new Warnings());
+            case "llava_llama" ->
+                OriginalConfig.read(checkpoint, Files.exists(tower) ? tower : null, null, new Warnings());
+            case "llava_next" -> LlavaNextConfig.read(checkpoint, null, new Warnings());
+            case "paligemma" -> PaliGemmaConfig.read(checkpoint, new Warnings());
             default -> throw new IllegalStateException("a family of goldens without a reader: " + checkpoint);
         }
     }
@@ -193,7 +198,11 @@ class CheckpointFilesFuzzTest {
             }
         }
         Path file = directory.resolve("tokenizer.json");
-        Fuzzer.of("tokenizer-json", ErrorCode.BUNDLE_CORRUPT, ErrorCode.PROMPT_UNSUPPORTED)
+        Fuzzer.of(
+                        "tokenizer-json",
+                        ErrorCode.CHECKPOINT_UNREADABLE,
+                        ErrorCode.BUNDLE_CORRUPT,
+                        ErrorCode.PROMPT_UNSUPPORTED)
                 .from(corpus)
                 .by(TextMutations.all())
                 .by(JsonMutations.all())
@@ -202,7 +211,8 @@ class CheckpointFilesFuzzTest {
                 .oneIn(4)
                 .run(input -> {
                     Files.write(file, input);
-                    use(new HuggingFaceTokenizerFile(file, HuggingFaceTokenizerFile.read(file), Set.of()));
+                    use(new HuggingFaceTokenizerFile(
+                            file, CheckpointJson.read(file).copy()));
                 });
     }
 
@@ -222,6 +232,7 @@ class CheckpointFilesFuzzTest {
                     GOLDENS.file("sentencepiece/" + name), Files.createDirectory(directory.resolve(name))));
         }
         FileCorpus corpus = new FileCorpus(files);
+        CheckpointJson config = CheckpointJson.read(Files.writeString(directory.resolve("config.json"), "{}"));
         Fuzzer.of(
                         "sentencepiece",
                         ErrorCode.CHECKPOINT_UNREADABLE,
@@ -231,9 +242,9 @@ class CheckpointFilesFuzzTest {
                 .by(corpus.mutations(CheckpointFilesFuzzTest::ofFile))
                 .oneIn(4)
                 .run(corpus.reader(folder -> use(new HuggingFaceTokenizerFile(
-                        folder.resolve(SentencePieceConverter.MODEL),
-                        SentencePieceConverter.convert(folder),
-                        Set.of()))));
+                        folder.resolve(TokenizerFiles.SENTENCE_PIECE),
+                        TokenizerFiles.convert(folder, config, ROWS, List.of(), new Warnings())
+                                .tokenizer()))));
     }
 
     @Test

@@ -213,7 +213,7 @@ public final class TokenizerFiles {
     public String addedToken(CheckpointJson owner, String key, int id) {
         for (JsonNode token : tokenizer.path("added_tokens")) {
             if (token.path("id").asInt(-1) == id) {
-                return token.path("content").asString();
+                return token.path("content").asString("");
             }
         }
         throw owner.unreadable(key, "the id of one of the added tokens of " + file);
@@ -224,8 +224,8 @@ public final class TokenizerFiles {
             case "", "ByteLevel" -> {}
             case "Sequence" -> processor.path("processors").forEach(each -> postProcessor(json, each));
             case "RobertaProcessing", "BertProcessing" -> {
-                before.add(processor.path("cls").path(1).asInt());
-                after.add(processor.path("sep").path(1).asInt());
+                before.add(id(json, processor.path("cls").path(1)));
+                after.add(id(json, processor.path("sep").path(1)));
             }
             case "TemplateProcessing" -> {
                 List<Integer> side = before;
@@ -237,10 +237,7 @@ public final class TokenizerFiles {
                     String name = piece.path("SpecialToken").path("id").asString("");
                     for (JsonNode id :
                             processor.path("special_tokens").path(name).path("ids")) {
-                        if (!id.isInt()) {
-                            throw tokenizer.unreadable("post_processor", "whole numbers as the ids of special tokens");
-                        }
-                        side.add(id.intValue());
+                        side.add(id(json, id));
                     }
                 }
             }
@@ -248,5 +245,12 @@ public final class TokenizerFiles {
                 throw json.unsupported(
                         "post_processor", "TemplateProcessing, RobertaProcessing, BertProcessing, ByteLevel or none");
         }
+    }
+
+    private static int id(CheckpointJson json, JsonNode id) {
+        if (!id.isInt()) {
+            throw json.unreadable("post_processor", "whole numbers as the ids of special tokens");
+        }
+        return id.intValue();
     }
 }

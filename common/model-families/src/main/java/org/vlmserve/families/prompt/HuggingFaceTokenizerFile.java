@@ -72,10 +72,6 @@ public final class HuggingFaceTokenizerFile implements Tokenizer {
         if (fault != null) {
             throw corrupt(file, fault, null);
         }
-        // What is done here and not in the library, it need not read.
-        for (String part : List.of("truncation", "padding", "post_processor", "decoder")) {
-            json.putNull(part);
-        }
         JsonNode vocabulary = json.path("model").path("vocab");
         JsonNode added = json.path("added_tokens");
         if (!vocabulary.isObject() || !added.isArray()) {
@@ -110,7 +106,12 @@ public final class HuggingFaceTokenizerFile implements Tokenizer {
                 special.set(id);
             }
         }
-        encoder = encoder(file, json);
+        // What is done here and not in the library, it need not read.
+        ObjectNode read = JsonMapper.shared().createObjectNode().setAll(json);
+        for (String part : List.of("truncation", "padding", "post_processor", "decoder")) {
+            read.putNull(part);
+        }
+        encoder = encoder(file, read);
     }
 
     /** A tokenizer for texts alone, which makes no text of tokens. @throws VlmException {@code BUNDLE_CORRUPT} */

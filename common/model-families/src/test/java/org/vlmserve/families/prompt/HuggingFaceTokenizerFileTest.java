@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -30,7 +29,7 @@ class HuggingFaceTokenizerFileTest {
         String[] steps = key.split("/", -1);
         ObjectNode parent = steps.length == 1 ? json : (ObjectNode) json.path(steps[0]);
         parent.set(steps[steps.length - 1], JsonMapper.shared().readTree(value));
-        return new HuggingFaceTokenizerFile(FILE, json, Set.of());
+        return new HuggingFaceTokenizerFile(FILE, json);
     }
 
     @Test
