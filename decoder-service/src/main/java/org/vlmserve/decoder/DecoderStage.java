@@ -7,6 +7,8 @@ import java.util.Deque;
 import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -22,8 +24,10 @@ import org.vlmserve.families.prompt.TemplateArguments;
 import org.vlmserve.families.prompt.Tokenizer;
 import org.vlmserve.messaging.PromptHandler;
 import org.vlmserve.protocol.AnswerEvent;
+import org.vlmserve.protocol.ChatTurn;
 import org.vlmserve.protocol.ModelRef;
 import org.vlmserve.protocol.Region;
+import org.vlmserve.protocol.PromptJob;
 import org.vlmserve.protocol.Sampling;
 import org.vlmserve.protocol.StageTimes;
 import org.vlmserve.protocol.error.ErrorCode;
@@ -56,10 +60,17 @@ public final class DecoderStage implements PromptHandler, AutoCloseable {
     private final Deque<Sequence> waiting = new ArrayDeque<>();
     private final AtomicInteger outstanding = new AtomicInteger();
     private final Thread owner;
+
+    /** Renders and tokenises: seconds for a long text, in which the answers that are running go on. */
+    private final ExecutorService preparing;
+
     private @Nullable Sequence prefilling;
     private float[] embeddings;
     private boolean open = true;
     private volatile boolean closed;
+
+    /** Whether nobody looks into {@link #arrivals} any more. Guarded by them. */
+    private boolean ended;
     private volatile int busy;
 
     /** @param model closed together with the stage; has at least {@link DecoderConfig#modelSlots()} slots */
@@ -85,6 +96,8 @@ public final class DecoderStage implements PromptHandler, AutoCloseable {
         embeddings = new float[Math.multiplyExact(Math.max(config.prefillChunk(), config.slots()), model.hidden())];
         metrics = new DecoderMetrics(
                 meters, ref, config.slots(), () -> busy, () -> Math.max(0, outstanding.get() - busy));
+        preparing = Executors.newSingleThreadExecutor(
+                Thread.ofPlatform().daemon().name("prompts-" + ref.model()).factory());
         owner = Thread.ofPlatform().name("decoder-" + ref.model()).start(this::run);
     }
 
@@ -127,7 +140,7 @@ public final class DecoderStage implements PromptHandler, AutoCloseable {
         synchronized (arrivals) {
             if (!closed) {
                 outstanding.incrementAndGet();
-                arrivals.add(() -> admit(prompt, sink, now));
+                preparing.execute(() -> prepare(prompt, sink, now));
                 return;
             }
         }
@@ -194,8 +207,12 @@ public final class DecoderStage implements PromptHandler, AutoCloseable {
         for (Sequence sequence : waiting) {
             fail(sequence.sink(), requestId(sequence), why.get());
         }
-        for (Runnable arrival = arrivals.poll(); arrival != null; arrival = arrivals.poll()) {
-            arrival.run();
+        preparing.shutdown();
+        synchronized (arrivals) {
+            ended = true;
+            for (Runnable arrival = arrivals.poll(); arrival != null; arrival = arrivals.poll()) {
+                arrival.run();
+            }
         }
         busy = 0;
     }
@@ -210,14 +227,57 @@ public final class DecoderStage implements PromptHandler, AutoCloseable {
 
     // ---- arriving
 
-    private void admit(ReadyPrompt ready, AnswerSink sink, long startedAt) {
+    private void prepare(ReadyPrompt ready, AnswerSink sink, long startedAt) {
+        String requestId = ready.job().envelope().requestId();
+        Runnable arrival;
+        try {
+            sink.checkpoint();
+            requireRoom(ready.job());
+            PreparedPrompt prompt = prompts.prepare(
+                    ready.job().turns(),
+                    ready.pictures().stream().map(ReadyPicture::layout).toList(),
+                    TemplateArguments.parse(ready.job().templateArguments()));
+            arrival = () -> admit(ready, sink, prompt, startedAt);
+        } catch (RuntimeException | OutOfMemoryError e) {
+            arrival = () -> fail(sink, requestId, e);
+        }
+        synchronized (arrivals) {
+            if (!ended) {
+                arrivals.add(arrival);
+                return;
+            }
+        }
+        fail(sink, requestId, shutDown());
+    }
+
+    /** Refuses texts that no tokenizer fits into the context, before they are rendered. */
+    private void requireRoom(PromptJob job) {
+        long least = 0;
+        for (ChatTurn turn : job.turns()) {
+            for (ChatTurn.Part part : turn.parts()) {
+                if (part instanceof ChatTurn.Text text) {
+                    least += prompts.tokenizer().leastTokens(text.text());
+                }
+            }
+        }
+        if (least >= model.contextLength()) {
+            throw new VlmException(
+                    ErrorCode.PROMPT_TOO_LONG,
+                    "the conversation's texts take " + least + " tokens or more, and the model's context holds "
+                            + model.contextLength() + "; shorten it",
+                    "messages",
+                    null);
+        }
+    }
+
+    private void admit(ReadyPrompt ready, AnswerSink sink, PreparedPrompt prompt, long startedAt) {
         String requestId = ready.job().envelope().requestId();
         try {
             if (closed) {
                 throw shutDown();
             }
             sink.checkpoint();
-            Sequence sequence = sequence(ready, sink, startedAt);
+            Sequence sequence = sequence(ready, sink, prompt, startedAt);
             for (AnswerEvent.Token token : ready.logged()) {
                 if (sequence.end() == null) {
                     sequence.accept(token.tokenId());
@@ -233,12 +293,8 @@ public final class DecoderStage implements PromptHandler, AutoCloseable {
         }
     }
 
-    private Sequence sequence(ReadyPrompt ready, AnswerSink sink, long startedAt) {
+    private Sequence sequence(ReadyPrompt ready, AnswerSink sink, PreparedPrompt prompt, long startedAt) {
         Sampling asked = ready.job().sampling();
-        PreparedPrompt prompt = prompts.prepare(
-                ready.job().turns(),
-                ready.pictures().stream().map(ReadyPicture::layout).toList(),
-                TemplateArguments.parse(ready.job().templateArguments()));
         for (ReadyPicture picture : ready.pictures()) {
             int[] shape = picture.embeddings().shape();
             if (picture.embeddings().dtype() != DType.F32

@@ -5,6 +5,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import org.vlmserve.families.prompt.PreparedPrompt;
 import org.vlmserve.families.prompt.PromptBuilder;
 import org.vlmserve.families.prompt.Tokenizer;
@@ -22,6 +23,9 @@ final class ByteTokens implements PromptBuilder {
     static final int END = 26;
     static final int PICTURE = 27;
     static final int FIRST_PIECE = 28;
+
+    /** Called with each conversation before it is prepared. */
+    volatile Consumer<List<ChatTurn>> beforePreparing = turns -> {};
 
     private final List<byte[]> pieces;
     private final PreparedPrompt.Prefill prefill;
@@ -57,6 +61,7 @@ final class ByteTokens implements PromptBuilder {
     @Override
     public PreparedPrompt prepare(
             List<ChatTurn> turns, List<PictureLayout> pictures, Map<String, ?> templateArguments) {
+        beforePreparing.accept(turns);
         List<int[]> columns = new ArrayList<>();
         int pictureTokens = 0;
         long position = 0;
@@ -102,6 +107,11 @@ final class ByteTokens implements PromptBuilder {
     }
 
     private final class ByteTokenizer implements Tokenizer {
+
+        @Override
+        public int leastTokens(String text) {
+            return text.length();
+        }
 
         @Override
         public int[] encode(String text) {

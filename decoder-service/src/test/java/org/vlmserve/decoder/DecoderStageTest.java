@@ -52,6 +52,7 @@ class DecoderStageTest {
     private final SimpleMeterRegistry meters = new SimpleMeterRegistry();
     private @Nullable FakeTokenModel model;
     private @Nullable DecoderStage stage;
+    private ByteTokens tokens = new ByteTokens(Prefill.CAUSAL, PIECES);
 
     @AfterEach
     void close() {
@@ -74,7 +75,7 @@ class DecoderStageTest {
         if (stage != null) {
             stage.close();
         }
-        ByteTokens tokens = new ByteTokens(prefill, PIECES);
+        tokens = new ByteTokens(prefill, PIECES);
         model = new FakeTokenModel(slots + prefixSlots, CONTEXT, tokens.vocabulary(), 3);
         stage = new DecoderStage(
                 MODEL, model, tokens, GREEDY, new DecoderConfig(slots, prefixSlots, chunk, CONTEXT), meters);
@@ -245,6 +246,57 @@ class DecoderStageTest {
                 assertThat(sinks.get(i).ids()).as("request %s", i).isEqualTo(alone.get(i));
             }
             assertThat(model().largestBatch).isEqualTo(4);
+        }
+    }
+
+    @Test
+    void answersGoOnWhileALongTextIsRead() throws Exception {
+        DecoderStage stage = stage(2);
+        CountDownLatch reading = new CountDownLatch(1);
+        CountDownLatch read = new CountDownLatch(1);
+        tokens.beforePreparing = turns -> {
+            if (turns.toString().contains("zzz")) {
+                reading.countDown();
+                awaitUnchecked(read);
+            }
+        };
+        RecordingSink running = start(stage, ask("ab", sampling(40, null, null)));
+        RecordingSink longText = start(stage, ask("zzz", sampling(3, null, null)));
+        assertThat(reading.await(60, TimeUnit.SECONDS)).isTrue();
+        assertThat(running.await().error()).isNull();
+        assertThat(longText.tokens).isEmpty();
+        read.countDown();
+        assertThat(longText.await().error()).isNull();
+    }
+
+    /** What is still being read when the stage ends is ended too, and nothing waits for it for ever. */
+    @Test
+    void aPromptThatIsReadWhileTheStageEndsIsToldSo() {
+        DecoderStage stage = stage(1);
+        CountDownLatch read = new CountDownLatch(1);
+        tokens.beforePreparing = turns -> awaitUnchecked(read);
+        RecordingSink late = start(stage, ask("ab", sampling(3, null, null)));
+        stage.close();
+        read.countDown();
+        assertThat(late.awaitError().code()).isEqualTo(ErrorCode.STAGE_UNAVAILABLE);
+    }
+
+    @Test
+    void aTextThatCannotFitIsRefusedBeforeItIsRead() {
+        DecoderStage stage = stage(1);
+        tokens.beforePreparing = turns -> {
+            throw new IllegalStateException("this text was to be counted only");
+        };
+        RecordingSink sink = start(stage, ask("a".repeat(CONTEXT), sampling(3, null, null)));
+        assertThat(sink.awaitError().code()).isEqualTo(ErrorCode.PROMPT_TOO_LONG);
+        assertThat(sink.awaitError()).hasMessageContaining("take " + CONTEXT + " tokens or more");
+    }
+
+    private static void awaitUnchecked(CountDownLatch latch) {
+        try {
+            assertThat(latch.await(60, TimeUnit.SECONDS)).isTrue();
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
         }
     }
 

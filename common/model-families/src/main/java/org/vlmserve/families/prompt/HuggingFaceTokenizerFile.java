@@ -10,6 +10,7 @@ import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.vlmserve.protocol.error.ErrorCode;
@@ -40,6 +41,9 @@ public final class HuggingFaceTokenizerFile implements Tokenizer {
      */
     private static final int LONGEST_TEXT = 1 << 21;
 
+    /** What ways of splitting a text that lose some of it are called, and what they are told. */
+    private static final List<String> DROPPING = List.of("Removed", "Whitespace", "Bert", "CharDelimiterSplit");
+
     private static final int[] BYTE_OF = byteOfCharacter();
 
     static {
@@ -51,6 +55,7 @@ public final class HuggingFaceTokenizerFile implements Tokenizer {
     private final Function<String, int[]> encoder;
     private final TokenDecoding decoding;
     private final byte[][] bytes;
+    private final long mostCharacters;
     private final BitSet byteTokens;
     private final BitSet special;
 
@@ -106,6 +111,7 @@ public final class HuggingFaceTokenizerFile implements Tokenizer {
                 special.set(id);
             }
         }
+        mostCharacters = mostCharacters(decoding, bytes, json);
         // What is done here and not in the library, it need not read.
         ObjectNode read = JsonMapper.shared().createObjectNode().setAll(json);
         for (String part : List.of("truncation", "padding", "post_processor", "decoder")) {
@@ -213,6 +219,37 @@ public final class HuggingFaceTokenizerFile implements Tokenizer {
         }
         long[] ids = library.encode(text, false, false).getIds();
         return Arrays.stream(ids).mapToInt(Math::toIntExact).toArray();
+    }
+
+    @Override
+    public int leastTokens(String text) {
+        // A character has at least one byte; what is more is left to the tokenizer itself.
+        return (int) Math.min(Integer.MAX_VALUE, text.length() / mostCharacters);
+    }
+
+    /**
+     * Characters of a text that one token can stand for. Byte-level pieces lose nothing of a text that is not normalised; of one that is
+     * composed (NFC), three characters may become one. Of others nothing is known, nor where parts of a text are dropped.
+     */
+    private static long mostCharacters(TokenDecoding decoding, byte[][] bytes, ObjectNode json) {
+        JsonNode normalizer = json.path("normalizer");
+        boolean composed = normalizer.path("type").asString("").equals("NFC");
+        String splitting = json.path("pre_tokenizer").toString();
+        boolean drops = DROPPING.stream().anyMatch(splitting::contains);
+        for (JsonNode token : json.path("added_tokens")) {
+            drops |= token.path("lstrip").asBoolean(false) || token.path("rstrip").asBoolean(false);
+        }
+        if (drops
+                || decoding != TokenDecoding.BYTE_LEVEL
+                || !composed && !normalizer.isNull() && !normalizer.isMissingNode()) {
+            return Long.MAX_VALUE;
+        }
+        long longest = Arrays.stream(bytes)
+                .filter(Objects::nonNull)
+                .mapToInt(token -> token.length)
+                .max()
+                .orElse(1);
+        return Math.max(1, composed ? 3 * longest : longest);
     }
 
     @Override

@@ -6,6 +6,14 @@ public interface Tokenizer {
     /** Token ids of a text in which special tokens are recognised, without adding any. */
     int[] encode(String text);
 
+    /**
+     * Tokens that the text takes at least, told from its length alone; 0 where nothing is known. The longest token's bytes are all that
+     * one token can stand for.
+     */
+    default int leastTokens(String text) {
+        return 0;
+    }
+
     /** The token's own bytes; they need not be whole characters. Empty for an id beyond the vocabulary. */
     byte[] bytes(int tokenId);
 
