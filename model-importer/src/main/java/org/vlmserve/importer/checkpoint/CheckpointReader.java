@@ -3,6 +3,7 @@ package org.vlmserve.importer.checkpoint;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -105,7 +106,12 @@ public final class CheckpointReader implements AutoCloseable {
         map.forEach(file -> files.add(file.asString("")));
         Map<String, CheckpointTensor> found = new LinkedHashMap<>();
         for (String file : files) {
-            Path path = directory.resolve(file).normalize();
+            Path path;
+            try {
+                path = directory.resolve(file).normalize();
+            } catch (InvalidPathException e) {
+                throw unreadable(index, "it names '" + file + "', which no file can be called", e);
+            }
             if (file.isEmpty() || !directory.normalize().equals(path.getParent())) {
                 throw unreadable(index, "it names '" + file + "', expected a file beside it", null);
             }

@@ -25,6 +25,9 @@ final class StateDictPickle {
     /** A file of a hundred thousand tensors takes fewer. */
     private static final int MOST_STEPS = 4_000_000;
 
+    /** torch makes no tensor of more. */
+    private static final int MOST_DIMENSIONS = 64;
+
     /** All names and keys together. */
     private static final long MOST_TEXT = 64 << 20;
 
@@ -96,9 +99,7 @@ final class StateDictPickle {
         memo.clear();
         while (true) {
             step = at;
-            if (++steps > MOST_STEPS) {
-                throw refused("the pickle has more than " + MOST_STEPS + " steps");
-            }
+            charge(1);
             int code = unsignedByte();
             if (code == '.') {
                 Object value = pop();
@@ -108,6 +109,14 @@ final class StateDictPickle {
                 return value;
             }
             execute(code);
+        }
+    }
+
+    /** What was kept once can be recalled and copied any number of times, so each item that is copied counts too. */
+    private void charge(int more) {
+        steps += more;
+        if (steps > MOST_STEPS) {
+            throw refused("the pickle has more than " + MOST_STEPS + " steps");
         }
     }
 
@@ -192,6 +201,7 @@ final class StateDictPickle {
                 Map<String, Object> made = new LinkedHashMap<>();
                 if (!arguments.isEmpty()) {
                     for (Object pair : list(arguments.getFirst())) {
+                        charge(1);
                         putAll(made, pair instanceof List<?> ? list(pair) : tuple(pair));
                     }
                 }
@@ -248,6 +258,9 @@ final class StateDictPickle {
 
     private long[] sizes(Object value) {
         List<Object> items = tuple(value);
+        if (items.size() > MOST_DIMENSIONS) {
+            throw refused("a tensor has " + items.size() + " dimensions, expected at most " + MOST_DIMENSIONS);
+        }
         long[] sizes = new long[items.size()];
         for (int i = 0; i < sizes.length; i++) {
             if (!(items.get(i) instanceof Long size) || size < 0) {
@@ -262,6 +275,7 @@ final class StateDictPickle {
         if (keysAndValues.size() % 2 != 0) {
             throw refused("a dictionary gets a key without a value");
         }
+        charge(keysAndValues.size() / 2);
         for (int i = 0; i < keysAndValues.size(); i += 2) {
             target.put(string(keysAndValues.get(i)), keysAndValues.get(i + 1));
         }

@@ -9,6 +9,7 @@ import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
@@ -40,6 +41,8 @@ final class TorchFile {
             HexFormat.of().parseHex("80028a0a6cfc9c46f9206aa850192e"); // the pickle of 0x1950a86a20f9469cfc6c
     private static final long LEGACY_VERSION = 1001;
     private static final String PICKLE = "/data.pkl";
+
+    private static final long LARGEST_EXPANSION = 16 << 20;
 
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
@@ -219,12 +222,26 @@ final class TorchFile {
             }
             DType dtype = floatType(storage.type());
             if (dtype != null) {
+                checkExpansion(file, name, view, dtype);
                 MemorySegment part =
                         stored.asSlice(view.offset() * dtype.bytes(), (reach - view.offset()) * dtype.bytes());
                 tensors.put(name, new CheckpointTensor(name, file, dtype, view.shape(), view.strides(), part));
             }
         });
         return tensors;
+    }
+
+    /** A view that repeats elements, by strides of 0 say, is copied out before it is used; no published tensor is one of any size. */
+    private static void checkExpansion(Path file, String name, View view, DType dtype) {
+        long elements = Arrays.stream(view.shape()).reduce(1, (a, b) -> a * b);
+        long stored = view.storage().elements();
+        if (elements > stored && elements * dtype.bytes() > LARGEST_EXPANSION) {
+            throw CheckpointReader.unreadable(
+                    file,
+                    "tensor " + name + " makes " + elements + " elements of " + stored + ", expected at most "
+                            + LARGEST_EXPANSION + " bytes of such; save a contiguous copy of it",
+                    null);
+        }
     }
 
     /** One more than the last element that a view touches; its offset for a view of nothing. */

@@ -129,6 +129,12 @@ class SafetensorsTest {
     }
 
     @Test
+    void refusesANameThatNoFileCanHave() throws IOException {
+        Files.writeString(directory.resolve("model.safetensors.index.json"), "{\"weight_map\":{\"a\":\"a\\u0000b\"}}");
+        assertUnreadable(() -> CheckpointReader.open(directory).close(), "which no file can be called");
+    }
+
+    @Test
     void namesATensorThatIsMissingOrHasAnotherShape() throws IOException {
         write("model.safetensors", FLOATS, new byte[16]);
         try (CheckpointReader reader = CheckpointReader.open(directory)) {

@@ -160,6 +160,13 @@ class TorchFileTest {
         Pickle ragged =
                 tensorOf("0", 6, pickle -> pickle.put("K").put(0).longs(2, 2).longs(1));
         assertUnreadable(archive(ragged, new Entry("data/0", data)), "2 dimensions, 1 strides");
+        Pickle flat = tensorOf(
+                "0", 6, pickle -> pickle.put("K").put(0).longs(new long[65]).longs(new long[65]));
+        assertUnreadable(archive(flat, new Entry("data/0", data)), "65 dimensions, expected at most 64");
+        Pickle expanded = tensorOf(
+                "0", 6, pickle -> pickle.put("K").put(0).longs(1L << 40).longs(0));
+        assertUnreadable(
+                archive(expanded, new Entry("data/0", data)), "makes 1099511627776 elements of 6", "contiguous copy");
     }
 
     @Test
@@ -183,6 +190,16 @@ class TorchFileTest {
             endless.put("N");
         }
         assertUnreadable(archive(endless), "more than 4000000 steps");
+        // What was kept once is copied again and again: five bytes for two thousand entries.
+        Pickle copying = new Pickle().put("](");
+        for (int i = 0; i < 2000; i++) {
+            copying.text("k" + i).put("N").put(0x86);
+        }
+        copying.put("eq").put(0).put("ccollections\nOrderedDict\nq").put(1);
+        for (int i = 0; i < 3000; i++) {
+            copying.put("h").put(1).put("h").put(0).put(0x85).put("R");
+        }
+        assertUnreadable(archive(copying), "more than 4000000 steps");
         assertUnreadable(
                 archive(new Pickle().put("X").put(0xff, 0xff, 0xff, 0xff)), "bytes of names, a text of 4294967295");
         assertUnreadable(archive(new Pickle().put("X").put(0xff, 0xff, 0, 0)), "goes on for 65535 bytes");

@@ -54,7 +54,7 @@ public record ClipTower(
         return new ClipTower(
                 width,
                 vision.positiveInt("intermediate_size", 3072),
-                vision.positiveInt("num_hidden_layers", 12),
+                vision.layers("num_hidden_layers", 12),
                 heads,
                 imageSize,
                 patchSize,

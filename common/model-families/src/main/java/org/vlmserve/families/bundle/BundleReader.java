@@ -10,7 +10,6 @@ import org.jspecify.annotations.Nullable;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 import tools.jackson.core.JacksonException;
-import tools.jackson.databind.DatabindException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -62,7 +61,7 @@ public final class BundleReader {
         BundleManifest manifest;
         try {
             manifest = JSON.treeToValue(tree, BundleManifest.class);
-        } catch (DatabindException e) {
+        } catch (JacksonException e) {
             String field = e.getPath().stream()
                     .map(step -> step.getPropertyName() == null ? "[" + step.getIndex() + "]" : step.getPropertyName())
                     .collect(Collectors.joining("."));

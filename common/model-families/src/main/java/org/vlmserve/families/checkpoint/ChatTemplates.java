@@ -12,6 +12,8 @@ import tools.jackson.databind.JsonNode;
 /** A checkpoint's chat template, from where transformers' processor looks, in its order. */
 public final class ChatTemplates {
 
+    private static final long LARGEST_FILE = 1 << 20;
+
     private ChatTemplates() {}
 
     /**
@@ -56,9 +58,9 @@ public final class ChatTemplates {
         if (template.isString()) {
             return template.stringValue();
         }
-        for (JsonNode named : template) {
-            if (named.path("name").asString("").equals("default")) {
-                return named.path("template").asString();
+        for (CheckpointJson named : tokenizer.objects("chat_template")) {
+            if (named.string("name", "").equals("default")) {
+                return named.string("template", "");
             }
         }
         return null;
@@ -66,6 +68,12 @@ public final class ChatTemplates {
 
     private static String text(Path file) {
         try {
+            if (Files.size(file) > LARGEST_FILE) {
+                throw new VlmException(
+                        ErrorCode.CHECKPOINT_UNREADABLE,
+                        file + ": it has " + Files.size(file) + " bytes, expected a chat template of at most "
+                                + LARGEST_FILE);
+            }
             return Files.readString(file);
         } catch (IOException e) {
             throw new VlmException(ErrorCode.CHECKPOINT_UNREADABLE, file + ": cannot be read: " + e, e);

@@ -20,6 +20,16 @@ import tools.jackson.databind.node.ObjectNode;
  */
 public final class CheckpointJson {
 
+    private static final int LARGEST_SIZE = 1 << 24;
+    private static final int MOST_LAYERS = 1024;
+    private static final int MOST_POSITIONS = 1 << 22;
+
+    /** The largest published tokenizer.json has half of it. */
+    private static final long LARGEST_FILE = 64 << 20;
+
+    /** Characters of a value that an error quotes. */
+    private static final int LONGEST_SHOWN = 200;
+
     private final Path file;
     private final String path;
     private final JsonNode node;
@@ -47,6 +57,12 @@ public final class CheckpointJson {
             return null;
         }
         try {
+            if (Files.size(file) > LARGEST_FILE) {
+                throw new VlmException(
+                        ErrorCode.CHECKPOINT_UNREADABLE,
+                        file + ": it has " + Files.size(file) + " bytes, expected at most " + LARGEST_FILE
+                                + "; is it another file under this name?");
+            }
             JsonNode tree = JsonMapper.shared().readTree(Files.readAllBytes(file));
             if (!tree.isObject()) {
                 throw new VlmException(ErrorCode.CHECKPOINT_UNREADABLE, file + ": expected a JSON object");
@@ -106,17 +122,39 @@ public final class CheckpointJson {
 
     private long requireLong(String key) {
         JsonNode value = node.path(key);
-        // A float without fraction is taken too: published files have mlp_ratio as 4 and as 4.0.
-        if (!value.isNumber() || value.doubleValue() != Math.rint(value.doubleValue())) {
-            throw unreadable(key, "a whole number");
+        if (value.isIntegralNumber() && value.canConvertToLong()) {
+            return value.longValue();
         }
-        return value.isIntegralNumber() ? value.longValue() : (long) value.doubleValue();
+        // A float without fraction is taken too: published files have mlp_ratio as 4 and as 4.0.
+        double number = finite(value);
+        if (number != Math.rint(number) || Math.abs(number) >= 0x1p63) {
+            throw unreadable(key, "a whole number of 64 bits");
+        }
+        return (long) number;
     }
 
+    /** A size or a count: at least 1, and at most {@value #LARGEST_SIZE}, which no published model's come near. */
     public int positiveInt(String key, int absent) {
+        return positiveInt(key, absent, LARGEST_SIZE);
+    }
+
+    /** A number of layers: at least 1, and at most {@value #MOST_LAYERS}. */
+    public int layers(String key, int absent) {
+        return positiveInt(key, absent, MOST_LAYERS);
+    }
+
+    /** How many positions a decoder has: at least 1, and at most {@value #MOST_POSITIONS}; tables of as many rows are made. */
+    public int positions(String key, int absent) {
+        return positiveInt(key, absent, MOST_POSITIONS);
+    }
+
+    private int positiveInt(String key, int absent, int most) {
         int value = intValue(key, absent);
         if (value <= 0) {
             throw unreadable(key, "a positive number");
+        }
+        if (value > most) {
+            throw unsupported(key, "at most " + most);
         }
         return value;
     }
@@ -130,10 +168,17 @@ public final class CheckpointJson {
         if (!has(key)) {
             return null;
         }
-        if (!node.path(key).isNumber()) {
-            throw unreadable(key, "a number");
+        double value = finite(node.path(key));
+        if (Double.isNaN(value)) {
+            throw unreadable(key, "a finite number");
         }
-        return node.path(key).doubleValue();
+        return value;
+    }
+
+    /** The number, or NaN for a value that is none, or none that a double holds. */
+    private static double finite(JsonNode value) {
+        double number = value.isNumber() ? value.asDouble(Double.NaN) : Double.NaN;
+        return Double.isFinite(number) ? number : Double.NaN;
     }
 
     public @Nullable Integer optionalInt(String key) {
@@ -187,15 +232,31 @@ public final class CheckpointJson {
         }
         List<Double> found = new ArrayList<>();
         for (JsonNode item : node.path(key)) {
-            if (!item.isNumber()) {
-                throw unreadable(key, "a list of numbers");
+            double value = finite(item);
+            if (Double.isNaN(value)) {
+                throw unreadable(key, "a list of finite numbers");
             }
-            found.add(item.doubleValue());
+            found.add(value);
         }
         if (found.isEmpty()) {
             throw unreadable(key, "a list of numbers");
         }
         return List.copyOf(found);
+    }
+
+    /** The objects of an array; where the key is absent, none. */
+    public List<CheckpointJson> objects(String key) {
+        List<CheckpointJson> found = new ArrayList<>();
+        if (!has(key)) {
+            return found;
+        }
+        for (JsonNode item : node.path(key)) {
+            if (!item.isObject()) {
+                throw unreadable(key, "a list of objects");
+            }
+            found.add(new CheckpointJson(file, path + key + "[" + found.size() + "].", item));
+        }
+        return found;
     }
 
     /** Says that this key's value is not what it has to be. */
@@ -209,6 +270,11 @@ public final class CheckpointJson {
     }
 
     private String where(String key) {
-        return file + ": '" + path + key + "' is " + (has(key) ? node.path(key).toString() : "absent");
+        return file + ": '" + path + key + "' is " + (has(key) ? shown(node.path(key)) : "absent");
+    }
+
+    private static String shown(JsonNode value) {
+        String json = value.toString();
+        return json.length() <= LONGEST_SHOWN ? json : json.substring(0, LONGEST_SHOWN) + " …";
     }
 }

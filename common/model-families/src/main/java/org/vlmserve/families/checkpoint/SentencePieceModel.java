@@ -37,8 +37,11 @@ record SentencePieceModel(List<Piece> pieces) {
     private static final int BPE = 2;
     private static final List<String> MODEL_TYPES = List.of("", "UNIGRAM", "BPE", "WORD", "CHAR");
 
-    /** Every way of cutting a piece in two is looked at. */
-    private static final int LONGEST_PIECE = 1024;
+    /** Every way of cutting a piece in two is looked at. Trainers make pieces of at most 16 characters, or a few dozen spaces. */
+    private static final int LONGEST_PIECE = 256;
+
+    /** Three times the largest published model. */
+    private static final long LARGEST_FILE = 16 << 20;
 
     /** One field of a message: a whole number, four bytes as one, or a message or text. */
     private record Field(int number, long value, @Nullable ByteBuffer bytes) {}
@@ -51,6 +54,9 @@ record SentencePieceModel(List<Piece> pieces) {
         List<Piece> pieces = new ArrayList<>();
         int modelType = 1; // the default in the schema
         try {
+            if (Files.size(file) > LARGEST_FILE) {
+                throw unreadable(file, "has " + Files.size(file) + " bytes; expected at most " + LARGEST_FILE);
+            }
             ByteBuffer model = ByteBuffer.wrap(Files.readAllBytes(file));
             while (model.hasRemaining()) {
                 Field field = next(file, model);

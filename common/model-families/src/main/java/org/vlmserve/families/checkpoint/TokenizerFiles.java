@@ -140,7 +140,7 @@ public final class TokenizerFiles {
         checkUnknown();
         try {
             // As every decoder will load it: what the library refuses must fail here.
-            new HuggingFaceTokenizerFile(file, tokenizer);
+            HuggingFaceTokenizerFile.check(file, tokenizer);
         } catch (VlmException e) {
             throw new VlmException(ErrorCode.CHECKPOINT_UNSUPPORTED, String.valueOf(e.getMessage()), e);
         }
@@ -224,8 +224,8 @@ public final class TokenizerFiles {
             case "", "ByteLevel" -> {}
             case "Sequence" -> processor.path("processors").forEach(each -> postProcessor(json, each));
             case "RobertaProcessing", "BertProcessing" -> {
-                before.add(processor.path("cls").path(1).asInt());
-                after.add(processor.path("sep").path(1).asInt());
+                before.add(id(json, processor.path("cls").path(1)));
+                after.add(id(json, processor.path("sep").path(1)));
             }
             case "TemplateProcessing" -> {
                 List<Integer> side = before;
@@ -237,7 +237,7 @@ public final class TokenizerFiles {
                     String name = piece.path("SpecialToken").path("id").asString("");
                     for (JsonNode id :
                             processor.path("special_tokens").path(name).path("ids")) {
-                        side.add(id.asInt());
+                        side.add(id(json, id));
                     }
                 }
             }
@@ -245,5 +245,12 @@ public final class TokenizerFiles {
                 throw json.unsupported(
                         "post_processor", "TemplateProcessing, RobertaProcessing, BertProcessing, ByteLevel or none");
         }
+    }
+
+    private static int id(CheckpointJson json, JsonNode id) {
+        if (!id.isInt()) {
+            throw json.unreadable("post_processor", "whole numbers as the ids of special tokens");
+        }
+        return id.intValue();
     }
 }

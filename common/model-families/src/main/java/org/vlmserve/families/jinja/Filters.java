@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.function.Predicate;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.vlmserve.families.jinja.Values.Undefined;
 
@@ -22,6 +23,7 @@ final class Filters {
     }
 
     private static final Map<String, Filter> ALL = new HashMap<>();
+    private static final Pattern INDEX = Pattern.compile("[0-9]{1,18}");
 
     private Filters() {}
 
@@ -30,10 +32,19 @@ final class Filters {
         return ALL.get(name);
     }
 
+    /** What a filter makes of a value, charged for. */
+    static @Nullable Object applied(Filter filter, @Nullable Object value, Arguments args) {
+        Budget.touch(1);
+        if (value instanceof String text) {
+            Budget.read(text.length());
+        }
+        return Budget.made(filter.apply(value, args));
+    }
+
     static {
         ALL.put(
                 "abs",
-                (v, args) -> v instanceof Double d ? (Object) Math.abs(d) : (Object) Math.abs(Values.integer(v)));
+                (v, args) -> v instanceof Double d ? (Object) Math.abs(d) : (Object) Math.absExact(Values.integer(v)));
         ALL.put("attr", (v, args) -> Values.attribute(v, Values.str(args.get(0))));
         ALL.put("capitalize", (v, args) -> Methods.capitalize(Values.str(v)));
         ALL.put("default", Filters::defaulted);
@@ -79,6 +90,7 @@ final class Filters {
             Object attribute = args.get(1, "attribute", null);
             List<@Nullable Object> texts = new ArrayList<>();
             for (Object item : Values.iterate(v)) {
+                Budget.touch(1);
                 texts.add(Values.str(attribute == null ? item : path(item, attribute)));
             }
             return Methods.join(Values.str(args.get(0, "d", "")), texts);
@@ -141,7 +153,7 @@ final class Filters {
             List<@Nullable Object> unique = new ArrayList<>();
             for (Object item : Values.iterate(v)) {
                 Object key = folded(item, sensitive);
-                if (!Values.contains(seen, key)) {
+                if (seen.stream().noneMatch(known -> Values.equal(known, key))) {
                     seen.add(key);
                     unique.add(item);
                 }
@@ -175,8 +187,10 @@ final class Filters {
             return Values.item(item, attribute);
         }
         Object value = item;
+        Budget.touch(1);
         for (String part : Values.str(attribute).split("\\.", -1)) {
-            value = Values.item(value, part.chars().allMatch(Character::isDigit) ? (Object) Long.valueOf(part) : part);
+            Budget.touch(1);
+            value = Values.item(value, INDEX.matcher(part).matches() ? (Object) Long.valueOf(part) : part);
         }
         return value;
     }
@@ -212,12 +226,15 @@ final class Filters {
         Object width = args.get(0, "width", 4L);
         boolean first = Values.truth(args.get(1, "first", false));
         boolean blank = Values.truth(args.get(2, "blank", false));
-        String unit = width instanceof String s ? s : " ".repeat((int) Values.integer(width));
+        String unit = width instanceof String s ? s : Budget.repeat(" ", Values.integer(width));
         String[] lines = (Values.str(value)).split("\n", -1);
+        Budget.make(lines.length);
         StringBuilder out = new StringBuilder();
         for (int i = 0; i < lines.length; i++) {
             boolean indented = i == 0 ? first : blank || !lines[i].isEmpty();
-            out.append(i > 0 ? "\n" : "").append(indented ? unit : "").append(lines[i]);
+            out.append(i > 0 ? "\n" : "");
+            Budget.append(out, indented ? unit : "");
+            out.append(lines[i]);
         }
         return out.toString();
     }
@@ -243,7 +260,7 @@ final class Filters {
             throw new TemplateException("there is no filter '" + name + "'");
         }
         for (Object item : Values.iterate(value)) {
-            out.add(filter.apply(item, args.from(1)));
+            out.add(applied(filter, item, args.from(1)));
         }
         return out;
     }
@@ -281,6 +298,7 @@ final class Filters {
         }
         List<@Nullable Object> out = new ArrayList<>();
         for (Object item : Values.iterate(value)) {
+            Budget.touch(1);
             if (test.test(attribute == null ? item : path(item, attribute)) == keep) {
                 out.add(item);
             }
@@ -289,9 +307,13 @@ final class Filters {
     }
 
     private static Object round(@Nullable Object value, Arguments args) {
-        int precision = (int) Values.integer(args.get(0, "precision", 0L));
+        // A double has no digits beyond these, so that rounding there changes nothing, or leaves nothing.
+        int precision = (int) Math.clamp(Values.integer(args.get(0, "precision", 0L)), -400, 400);
         String method = Values.str(args.get(1, "method", "common"));
         double number = Values.number(value);
+        if (!Double.isFinite(number)) {
+            return number;
+        }
         if (method.equals("common")) {
             return new BigDecimal(number)
                     .setScale(precision, RoundingMode.HALF_EVEN)

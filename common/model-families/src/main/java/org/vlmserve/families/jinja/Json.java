@@ -1,5 +1,6 @@
 package org.vlmserve.families.jinja;
 
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -30,13 +31,15 @@ final class Json {
             @Nullable Object indent,
             @Nullable Object separators,
             boolean sortKeys) {
-        String unit = indent == null
-                ? null
-                : indent instanceof String s ? s : " ".repeat((int) Math.max(0, Values.integer(indent)));
+        String unit =
+                indent == null ? null : indent instanceof String s ? s : Budget.repeat(" ", Values.integer(indent));
         String items = indent == null ? ", " : ",";
         String keys = ": ";
         if (separators != null) {
             List<@Nullable Object> pair = Values.iterate(separators);
+            if (pair.size() != 2) {
+                throw new TemplateException(pair.size() + " separators; expected those of items and of keys");
+            }
             items = Values.str(pair.get(0));
             keys = Values.str(pair.get(1));
         }
@@ -46,6 +49,12 @@ final class Json {
     }
 
     private void write(@Nullable Object value, int depth) {
+        Budget.enter();
+        append(value, depth);
+        Budget.leave();
+    }
+
+    private void append(@Nullable Object value, int depth) {
         switch (value) {
             case null -> out.append("null");
             case Boolean b -> out.append(b ? "true" : "false");
@@ -66,7 +75,7 @@ final class Json {
         }
         out.append('[');
         for (int i = 0; i < items.size(); i++) {
-            out.append(i > 0 ? itemSeparator : "");
+            Budget.append(out, i > 0 ? itemSeparator : "");
             newLine(depth + 1);
             write(items.get(i), depth + 1);
         }
@@ -88,11 +97,11 @@ final class Json {
         out.append('{');
         boolean first = true;
         for (Map.Entry<?, ?> entry : entries.entrySet()) {
-            out.append(first ? "" : itemSeparator);
+            Budget.append(out, first ? "" : itemSeparator);
             first = false;
             newLine(depth + 1);
             string(key(entry.getKey()));
-            out.append(keySeparator);
+            Budget.append(out, keySeparator);
             write(entry.getValue(), depth + 1);
         }
         newLine(depth);
@@ -115,11 +124,13 @@ final class Json {
 
     private void newLine(int depth) {
         if (indent != null) {
-            out.append('\n').append(indent.repeat(depth));
+            out.append('\n');
+            Budget.append(out, Budget.repeat(indent, depth));
         }
     }
 
     private void string(String s) {
+        Budget.make(s.length());
         out.append('"');
         for (int i = 0; i < s.length(); i++) {
             char c = s.charAt(i);
@@ -133,7 +144,7 @@ final class Json {
                 case '\f' -> out.append("\\f");
                 default -> {
                     if (c < 0x20 || ascii && c > 0x7e) {
-                        out.append(String.format("\\u%04x", (int) c));
+                        out.append("\\u").append(HexFormat.of().toHexDigits(c));
                     } else {
                         out.append(c);
                     }

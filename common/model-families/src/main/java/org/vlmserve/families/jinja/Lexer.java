@@ -41,13 +41,14 @@ final class Lexer {
     private static final Pattern BLOCK_END = Pattern.compile("\\+%\\}|-%\\}\\s*|%\\}\\n?", FLAGS);
     private static final Pattern VARIABLE_END = Pattern.compile("-\\}\\}\\s*|\\}\\}", FLAGS);
     private static final Pattern SPACE = Pattern.compile("\\s+", FLAGS);
+    // Possessive where a group repeats: Java's matcher recurses into groups that it might have to leave again.
     private static final Pattern FLOAT = Pattern.compile(
-            "(?<!\\.)\\d+(?:_\\d+)*(?:(?:\\.\\d+(?:_\\d+)*)?[eE][+-]?\\d+(?:_\\d+)*|\\.\\d+(?:_\\d+)*)");
-    private static final Pattern INTEGER =
-            Pattern.compile("0[bB](?:_?[01])+|0[oO](?:_?[0-7])+|0[xX](?:_?[0-9a-fA-F])+|[1-9](?:_?\\d)*|0(?:_?0)*");
+            "(?<!\\.)\\d++(?:_\\d++)*+(?:(?:\\.\\d++(?:_\\d++)*+)?[eE][+-]?\\d++(?:_\\d++)*+|\\.\\d++(?:_\\d++)*+)");
+    private static final Pattern INTEGER = Pattern.compile(
+            "0[bB](?:_?[01])++|0[oO](?:_?[0-7])++|0[xX](?:_?[0-9a-fA-F])++|[1-9](?:_?\\d)*+|0(?:_?0)*+");
     private static final Pattern NAME = Pattern.compile("[\\p{L}_][\\p{L}\\p{M}\\p{N}_]*");
     private static final Pattern STRING =
-            Pattern.compile("'([^'\\\\]*(?:\\\\.[^'\\\\]*)*)'|\"([^\"\\\\]*(?:\\\\.[^\"\\\\]*)*)\"", FLAGS);
+            Pattern.compile("'([^'\\\\]*+(?:\\\\.[^'\\\\]*+)*+)'|\"([^\"\\\\]*+(?:\\\\.[^\"\\\\]*+)*+)\"", FLAGS);
     private static final List<String> OPERATORS = List.of(
             "//", "**", "==", "!=", ">=", "<=", "+", "-", "*", "/", "%", "~", "[", "]", "(", ")", "{", "}", "<", ">",
             "=", ".", ":", "|", ",", ";");
@@ -138,7 +139,7 @@ final class Lexer {
 
     private void block(char sign) {
         Matcher raw = RAW_BEGIN.matcher(source);
-        if (raw.find(position) && raw.start() == position) {
+        if (at(raw)) {
             advance(raw);
             Matcher end = RAW_END.matcher(source);
             if (!end.find(position)) {
@@ -189,10 +190,7 @@ final class Lexer {
                 add(Kind.STRING, unescape(string.group(1) != null ? string.group(1) : string.group(2)));
                 position = string.end();
             } else {
-                String operator = OPERATORS.stream()
-                        .filter(o -> source.startsWith(o, position))
-                        .findFirst()
-                        .orElseThrow(() -> error("unexpected character '" + source.charAt(position) + "'"));
+                String operator = operator();
                 switch (operator) {
                     case "(" -> open.push(")");
                     case "[" -> open.push("]");
@@ -209,6 +207,15 @@ final class Lexer {
             }
         }
         throw error("a tag is not closed");
+    }
+
+    private String operator() {
+        for (String operator : OPERATORS) {
+            if (source.startsWith(operator, position)) {
+                return operator;
+            }
+        }
+        throw error("unexpected character '" + source.charAt(position) + "'");
     }
 
     private boolean at(Matcher matcher) {

@@ -34,7 +34,8 @@ final class Methods {
             case "get" ->
                 args -> {
                     Object key = args.get(0, "key", null);
-                    return map.containsKey(key) ? map.get(key) : args.get(1, "default", null);
+                    Object known = Values.key(key);
+                    return map.containsKey(known) ? map.get(known) : args.get(1, "default", null);
                 };
             case "items" -> args -> items(map);
             case "keys" -> args -> new ArrayList<@Nullable Object>(map.keySet());
@@ -105,17 +106,18 @@ final class Methods {
             case "rsplit" ->
                 args -> split(s, args.get(0, "sep", null), Values.integer(args.get(1, "maxsplit", -1L)), true);
             case "splitlines" -> args -> lines(s, Values.truth(args.get(0, "keepends", false)));
-            case "partition" -> args -> partition(s, args.text(0), s.indexOf(args.text(0)), true);
-            case "rpartition" -> args -> partition(s, args.text(0), s.lastIndexOf(args.text(0)), false);
+            case "partition" -> args -> partition(s, args.text(0), indexOf(s, args.text(0)), true);
+            case "rpartition" -> args -> partition(s, args.text(0), lastIndexOf(s, args.text(0)), false);
             case "join" -> args -> join(s, Values.iterate(args.get(0)));
-            case "find" -> args -> points(s, s.indexOf(args.text(0)));
-            case "rfind" -> args -> points(s, s.lastIndexOf(args.text(0)));
+            case "find" -> args -> points(s, indexOf(s, args.text(0)));
+            case "rfind" -> args -> points(s, lastIndexOf(s, args.text(0)));
             case "index" ->
                 args -> {
-                    if (!s.contains(args.text(0))) {
+                    int at = indexOf(s, args.text(0));
+                    if (at < 0) {
                         throw new TemplateException("substring not found");
                     }
-                    return points(s, s.indexOf(args.text(0)));
+                    return points(s, at);
                 };
             case "count" -> args -> count(s, args.text(0));
             case "isdigit" -> args -> all(s, Character::isDigit);
@@ -129,7 +131,7 @@ final class Methods {
                 args -> {
                     long missing = Values.integer(args.get(0)) - Values.length(s);
                     boolean signed = s.startsWith("-") || s.startsWith("+");
-                    String zeros = "0".repeat((int) Math.max(0, missing));
+                    String zeros = Budget.repeat("0", missing);
                     return signed ? s.charAt(0) + zeros + s.substring(1) : zeros + s;
                 };
             case "ljust" -> args -> s + pad(s, args);
@@ -158,6 +160,7 @@ final class Methods {
     }
 
     static String strip(String s, @Nullable String chars, boolean left, boolean right) {
+        Budget.search(s, chars == null ? "" : chars);
         int start = 0;
         int end = s.length();
         while (left && start < end && stripped(s.codePointAt(start), chars)) {
@@ -199,25 +202,32 @@ final class Methods {
         return out.toString();
     }
 
+    /** Nothing is found before each character and at the end, as in Python. */
     static String replace(String s, String old, String with, long count) {
-        if (count < 0) {
-            return s.replace(old, with);
-        }
+        Budget.search(s, old);
         StringBuilder out = new StringBuilder();
         int from = 0;
-        for (long done = 0; done < count; done++) {
+        for (long done = 0; count < 0 || done < count; done++) {
             int at = s.indexOf(old, from);
-            if (at < 0 || old.isEmpty()) {
+            if (at < 0) {
                 break;
             }
-            out.append(s, from, at).append(with);
+            out.append(s, from, at);
+            Budget.append(out, with);
             from = at + old.length();
+            if (old.isEmpty()) {
+                if (at == s.length()) {
+                    break;
+                }
+                from = s.offsetByCodePoints(at, 1);
+                out.append(s, at, from);
+            }
         }
+        Budget.make(s.length());
         return out.append(s, from, s.length()).toString();
     }
 
     private static List<@Nullable Object> split(String s, @Nullable Object separator, long most, boolean fromRight) {
-        List<@Nullable Object> parts = new ArrayList<>();
         if (separator == null) {
             return splitSpace(s, most, fromRight);
         }
@@ -227,16 +237,21 @@ final class Methods {
         if (sep.isEmpty()) {
             throw new TemplateException("an empty separator");
         }
-        String rest = s;
+        Budget.search(s, sep);
+        Budget.make(s.length());
+        List<@Nullable Object> parts = new ArrayList<>();
+        int start = 0;
+        int end = s.length();
         while (most < 0 || parts.size() < most) {
-            int at = fromRight ? rest.lastIndexOf(sep) : rest.indexOf(sep);
+            int at = fromRight ? s.lastIndexOf(sep, end - sep.length()) : s.indexOf(sep, start);
             if (at < 0) {
                 break;
             }
-            parts.add(fromRight ? rest.substring(at + sep.length()) : rest.substring(0, at));
-            rest = fromRight ? rest.substring(0, at) : rest.substring(at + sep.length());
+            parts.add(fromRight ? s.substring(at + sep.length(), end) : s.substring(start, at));
+            start = fromRight ? start : at + sep.length();
+            end = fromRight ? at : end;
         }
-        parts.add(rest);
+        parts.add(s.substring(start, end));
         if (fromRight) {
             Collections.reverse(parts);
         }
@@ -247,24 +262,35 @@ final class Methods {
         if (fromRight && most >= 0) {
             throw new TemplateException("str.rsplit with a limit needs a separator here");
         }
+        Budget.make(s.length());
         List<@Nullable Object> parts = new ArrayList<>();
-        String rest = Values.lstrip(s);
-        while (!rest.isEmpty()) {
+        int at = nextInk(s, 0);
+        while (at < s.length()) {
             if (most >= 0 && parts.size() == most) {
-                parts.add(rest);
+                parts.add(s.substring(at));
                 break;
             }
-            int end = 0;
-            while (end < rest.length() && !Values.isSpace(rest.charAt(end))) {
+            int end = at;
+            while (end < s.length() && !Values.isSpace(s.charAt(end))) {
                 end++;
             }
-            parts.add(rest.substring(0, end));
-            rest = Values.lstrip(rest.substring(end));
+            parts.add(s.substring(at, end));
+            at = nextInk(s, end);
         }
         return parts;
     }
 
+    /** Where the next character is that is no space. */
+    private static int nextInk(String s, int from) {
+        int at = from;
+        while (at < s.length() && Values.isSpace(s.charAt(at))) {
+            at++;
+        }
+        return at;
+    }
+
     private static List<@Nullable Object> lines(String s, boolean keepEnds) {
+        Budget.make(s.length());
         List<@Nullable Object> lines = new ArrayList<>();
         int from = 0;
         while (from < s.length()) {
@@ -294,9 +320,20 @@ final class Methods {
                         ? u.error()
                         : new TemplateException("str.join of a " + Values.type(items.get(i)));
             }
-            out.append(i > 0 ? separator : "").append(s);
+            Budget.append(out, i > 0 ? separator : "");
+            Budget.append(out, s);
         }
         return out.toString();
+    }
+
+    private static int indexOf(String s, String part) {
+        Budget.search(s, part);
+        return s.indexOf(part);
+    }
+
+    private static int lastIndexOf(String s, String part) {
+        Budget.search(s, part);
+        return s.lastIndexOf(part);
     }
 
     private static long points(String s, int index) {
@@ -307,6 +344,7 @@ final class Methods {
         if (part.isEmpty()) {
             return Values.length(s) + 1;
         }
+        Budget.search(s, part);
         long count = 0;
         for (int at = s.indexOf(part); at >= 0; at = s.indexOf(part, at + part.length())) {
             count++;
@@ -320,6 +358,6 @@ final class Methods {
 
     private static String pad(String s, Arguments args) {
         String fill = args.size() > 1 ? args.text(1) : " ";
-        return fill.repeat((int) Math.max(0, Values.integer(args.get(0)) - Values.length(s)));
+        return Budget.repeat(fill, Values.integer(args.get(0)) - Values.length(s));
     }
 }

@@ -15,13 +15,29 @@ import org.vlmserve.families.jinja.Values.Undefined;
 /** Turns tokens into closures, by jinja2's grammar and precedence ({@code jinja2/parser.py} of 3.1). */
 final class Parser {
 
+    /** Implementations compute; whoever wants the value evaluates, which is charged for. */
     interface Expression {
         @Nullable
-        Object evaluate(Scope scope);
+        Object compute(Scope scope);
+
+        default @Nullable Object evaluate(Scope scope) {
+            Budget.enter();
+            Object value = compute(scope);
+            Budget.leave();
+            return value;
+        }
     }
 
+    /** Implementations execute; whoever wants the text renders, which is charged for. */
     interface Statement {
-        Flow render(Scope scope, StringBuilder out);
+        Flow execute(Scope scope, StringBuilder out);
+
+        default Flow render(Scope scope, StringBuilder out) {
+            Budget.enter();
+            Flow flow = execute(scope, out);
+            Budget.leave();
+            return flow;
+        }
     }
 
     /** How a statement ended. */
@@ -46,10 +62,26 @@ final class Parser {
     private static final Set<String> RESERVED_AFTER_TEST = Set.of("else", "or", "and", "is", "if", "in", "not");
 
     private final List<Token> tokens;
+    private final int mostNested;
     private int at;
+    private int nested;
 
-    Parser(List<Token> tokens) {
+    /** @param mostNested {@link TemplateLimits#nesting} */
+    Parser(List<Token> tokens, int mostNested) {
         this.tokens = tokens;
+        this.mostNested = mostNested;
+    }
+
+    /** Begins what may hold itself; an exception ends the whole. */
+    private void enter() {
+        if (++nested > mostNested) {
+            throw Budget.over("blocks and brackets go more levels deep", mostNested)
+                    .inLine(peek().line());
+        }
+    }
+
+    private void leave() {
+        nested--;
     }
 
     Statement template() {
@@ -64,20 +96,27 @@ final class Parser {
 
     /** Statements up to a block whose name is one of {@code ends}; that name is left as the next token. */
     private Statement statements(Set<String> ends) {
+        enter();
+        Statement body = statementsTo(ends);
+        leave();
+        return body;
+    }
+
+    private Statement statementsTo(Set<String> ends) {
         List<Statement> body = new ArrayList<>();
         while (peek().kind() != Kind.END) {
             Token token = next();
             switch (token.kind()) {
                 case TEXT ->
                     body.add((scope, out) -> {
-                        out.append(token.value());
+                        Budget.append(out, token.value());
                         return Flow.NEXT;
                     });
                 case VARIABLE_BEGIN -> {
                     Expression value = tuple();
                     expect(Kind.VARIABLE_END);
                     body.add(located(token, (scope, out) -> {
-                        out.append(Values.str(value.evaluate(scope)));
+                        Budget.append(out, Values.str(value.evaluate(scope)));
                         return Flow.NEXT;
                     }));
                 }
@@ -115,13 +154,9 @@ final class Parser {
             try {
                 return statement.render(scope, out);
             } catch (TemplateException e) {
-                String message = String.valueOf(e.getMessage());
-                if (e.raised() || message.startsWith("line ")) {
-                    throw e;
-                }
-                throw new TemplateException("line " + token.line() + ": " + message);
-            } catch (ArithmeticException | IndexOutOfBoundsException | java.util.NoSuchElementException e) {
-                throw new TemplateException("line " + token.line() + ": " + e);
+                throw e.inLine(token.line());
+            } catch (ArithmeticException e) {
+                throw new TemplateException("line " + token.line() + ": a whole number with more than 64 bits");
             }
         };
     }
@@ -221,7 +256,7 @@ final class Parser {
             implements Statement {
 
         @Override
-        public Flow render(Scope scope, StringBuilder out) {
+        public Flow execute(Scope scope, StringBuilder out) {
             return run(scope, out, items.evaluate(scope), 0);
         }
 
@@ -230,6 +265,7 @@ final class Parser {
             if (filter != null) {
                 List<@Nullable Object> passed = new ArrayList<>();
                 for (Object item : chosen) {
+                    Budget.make(1);
                     Scope inner = new Scope(scope);
                     target.assign(inner, item);
                     if (Values.truth(filter.evaluate(inner))) {
@@ -243,6 +279,7 @@ final class Parser {
             }
             LoopState state = new LoopState(this, scope, chosen, depth);
             for (state.index = 0; state.index < chosen.size(); state.index++) {
+                Budget.touch(1);
                 Scope inner = new Scope(scope);
                 inner.set("loop", state);
                 target.assign(inner, chosen.get(state.index));
@@ -296,7 +333,7 @@ final class Parser {
                 case "previtem" -> index > 0 ? items.get(index - 1) : new Undefined("there is no previous item: it");
                 case "nextitem" ->
                     index + 1 < items.size() ? items.get(index + 1) : new Undefined("there is no next item: it");
-                case "cycle" -> (Callable) args -> args.get(index % args.size());
+                case "cycle" -> (Callable) args -> args.get(index % Math.max(1, args.size()));
                 case "changed" ->
                     (Callable) args -> {
                         boolean differs = changed == null || !Values.equal(changed, args.positional());
@@ -348,7 +385,7 @@ final class Parser {
             for (FilterCall filter : filters) {
                 value = filter.apply(scope, value);
             }
-            out.append(Values.str(value));
+            Budget.append(out, Values.str(value));
             return Flow.NEXT;
         };
     }
@@ -399,7 +436,7 @@ final class Parser {
         return (scope, out) -> {
             Map<String, @Nullable Object> extra = Values.map();
             extra.put("caller", callable("caller", parameters, body, scope));
-            out.append(Values.str(called.call(scope, extra)));
+            Budget.append(out, Values.str(called.call(scope, extra)));
             return Flow.NEXT;
         };
     }
@@ -464,7 +501,9 @@ final class Parser {
 
     private Target target(boolean attributes) {
         if (skip("(")) {
+            enter();
             Target inner = targets(false);
+            leave();
             expect(")");
             return inner;
         }
@@ -524,6 +563,13 @@ final class Parser {
     }
 
     private Expression expression() {
+        enter();
+        Expression value = conditional();
+        leave();
+        return value;
+    }
+
+    private Expression conditional() {
         Expression value = or();
         while (skipName("if")) {
             Expression then = value;
@@ -564,7 +610,9 @@ final class Parser {
 
     private Expression not() {
         if (skipName("not")) {
+            enter();
             Expression value = not();
+            leave();
             return scope -> !Values.truth(value.evaluate(scope));
         }
         return comparison();
@@ -640,7 +688,7 @@ final class Parser {
         return scope -> {
             StringBuilder text = new StringBuilder();
             for (Expression part : parts) {
-                text.append(Values.str(part.evaluate(scope)));
+                Budget.append(text, Values.str(part.evaluate(scope)));
             }
             return text.toString();
         };
@@ -673,16 +721,23 @@ final class Parser {
     private Expression unary(boolean withFilters) {
         Expression value;
         if (skip("-")) {
-            Expression operand = unary(false);
+            Expression operand = operand();
             value = scope -> Values.arithmetic("-", 0L, operand.evaluate(scope));
         } else if (skip("+")) {
-            Expression operand = unary(false);
+            Expression operand = operand();
             value = scope -> Values.arithmetic("+", 0L, operand.evaluate(scope));
         } else {
             value = primary();
         }
         value = postfix(value);
         return withFilters ? filtersAndTests(value) : value;
+    }
+
+    private Expression operand() {
+        enter();
+        Expression operand = unary(false);
+        leave();
+        return operand;
     }
 
     private Expression primary() {
@@ -775,6 +830,7 @@ final class Parser {
             values.add(expression());
         }
         return scope -> {
+            Budget.make(keys.size());
             java.util.LinkedHashMap<@Nullable Object, @Nullable Object> map = new java.util.LinkedHashMap<>();
             for (int i = 0; i < keys.size(); i++) {
                 map.put(Values.key(keys.get(i).evaluate(scope)), values.get(i).evaluate(scope));
@@ -784,6 +840,7 @@ final class Parser {
     }
 
     private static List<@Nullable Object> evaluateAll(List<Expression> items, Scope scope) {
+        Budget.make(items.size());
         List<@Nullable Object> values = new ArrayList<>(items.size());
         for (Expression item : items) {
             values.add(item.evaluate(scope));
@@ -859,7 +916,7 @@ final class Parser {
     private record CallExpression(Expression callee, ArgumentList arguments) implements Expression {
 
         @Override
-        public @Nullable Object evaluate(Scope scope) {
+        public @Nullable Object compute(Scope scope) {
             return call(scope, Map.of());
         }
 
@@ -874,7 +931,7 @@ final class Parser {
             }
             Arguments given = collect(arguments, scope);
             given.named().putAll(extra);
-            return callable.call(given);
+            return Budget.made(callable.call(given));
         }
     }
 
@@ -915,11 +972,12 @@ final class Parser {
         for (Argument argument : arguments.items()) {
             Object value = argument.value().evaluate(scope);
             if (argument.stars() == 1) {
-                positional.addAll(Values.iterate(value));
+                positional.addAll(Budget.made(Values.iterate(value)));
             } else if (argument.stars() == 2) {
                 if (!(value instanceof Map<?, ?> map)) {
                     throw new TemplateException("'**' needs a dict, got a " + Values.type(value));
                 }
+                Budget.make(map.size());
                 map.forEach((key, item) -> named.put(Values.str(key), item));
             } else if (argument.name() != null) {
                 named.put(argument.name(), value);
@@ -950,7 +1008,7 @@ final class Parser {
     private record FilterCall(Filters.Filter filter, ArgumentList arguments) {
         @Nullable
         Object apply(Scope scope, @Nullable Object value) {
-            return filter.apply(value, collect(arguments, scope));
+            return Filters.applied(filter, value, collect(arguments, scope));
         }
     }
 

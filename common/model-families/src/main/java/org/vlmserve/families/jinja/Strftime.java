@@ -34,6 +34,9 @@ final class Strftime {
             Map.entry('X', "HH:mm:ss"),
             Map.entry('c', "EEE MMM ppd HH:mm:ss uuuu"));
 
+    /** Steps that a directive is worth. */
+    private static final int COST = 64;
+
     private Strftime() {}
 
     static String format(LocalDateTime time, String format) {
@@ -51,6 +54,7 @@ final class Strftime {
                 out.append('%');
                 continue;
             }
+            Budget.touch(COST);
             String pattern = PATTERNS.get(directive);
             if (pattern == null) {
                 throw new TemplateException("strftime directive %" + directive + " is not supported");

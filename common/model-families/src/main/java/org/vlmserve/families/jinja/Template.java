@@ -7,24 +7,36 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.vlmserve.families.jinja.Parser.Statement;
+import org.vlmserve.families.jinja.TemplateException.Kind;
 import org.vlmserve.families.jinja.Values.Callable;
 import org.vlmserve.families.jinja.Values.Namespace;
 
 /** A parsed template. Immutable and thread-safe. */
 public final class Template {
 
+    /** As in jinja2's sandbox. */
     private static final long MOST_IN_RANGE = 100_000;
 
     private final Statement body;
     private final Clock clock;
+    private final TemplateLimits limits;
 
     /**
      * @param clock what {@code strftime_now} reads
      * @throws TemplateException for a template that is malformed or uses what is not supported
      */
     public Template(String source, Clock clock) {
-        this.body = new Parser(Lexer.tokens(source)).template();
+        this(source, clock, TemplateLimits.DEFAULT);
+    }
+
+    /** The same, within limits of one's own. */
+    public Template(String source, Clock clock, TemplateLimits limits) {
+        if (source.length() > limits.source()) {
+            throw Budget.over("the template has " + source.length() + " characters, more", limits.source());
+        }
+        this.body = new Parser(Lexer.tokens(source), limits.nesting()).template();
         this.clock = clock;
+        this.limits = limits;
     }
 
     /**
@@ -33,6 +45,15 @@ public final class Template {
      * @throws TemplateException if the template refuses the values or cannot do with them what it tries to
      */
     public String render(Map<String, ? extends @Nullable Object> variables) {
+        return render(variables, new Budget(limits));
+    }
+
+    /** @param budget for what this takes */
+    String render(Map<String, ? extends @Nullable Object> variables, Budget budget) {
+        return ScopedValue.where(Budget.CURRENT, budget).call(() -> rendered(variables));
+    }
+
+    private String rendered(Map<String, ? extends @Nullable Object> variables) {
         Scope globals = new Scope(null);
         globals.set("range", (Callable) args -> range(args.positional()));
         globals.set("dict", (Callable) args -> {
@@ -56,7 +77,7 @@ public final class Template {
             });
         }
         globals.set("raise_exception", (Callable) args -> {
-            throw new TemplateException(Values.str(args.get(0, "message", "")), true);
+            throw new TemplateException(Values.str(args.get(0, "message", "")), Kind.RAISED);
         });
         globals.set("strftime_now", (Callable)
                 args -> Strftime.format(LocalDateTime.now(clock), Values.str(args.get(0, "format", ""))));
@@ -75,11 +96,16 @@ public final class Template {
             throw new TemplateException("a range's step cannot be 0");
         }
         List<@Nullable Object> numbers = new ArrayList<>();
-        for (long i = start; step > 0 ? i < stop : i > stop; i += step) {
+        long i = start;
+        while (step > 0 ? i < stop : i > stop) {
             if (numbers.size() == MOST_IN_RANGE) {
-                throw new TemplateException("a range of more than " + MOST_IN_RANGE + " numbers");
+                throw Budget.over("a range has more numbers", MOST_IN_RANGE);
             }
             numbers.add(i);
+            if (step > 0 ? i > Long.MAX_VALUE - step : i < Long.MIN_VALUE - step) {
+                break;
+            }
+            i += step;
         }
         return numbers;
     }

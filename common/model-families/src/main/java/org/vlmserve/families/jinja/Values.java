@@ -2,7 +2,7 @@ package org.vlmserve.families.jinja;
 
 import java.math.BigDecimal;
 import java.util.ArrayList;
-import java.util.Arrays;
+import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -20,8 +20,19 @@ final class Values {
 
     record Tuple(List<@Nullable Object> items) {}
 
-    /** {@code namespace(…)}: the one thing that a template may change. */
-    record Namespace(Map<String, @Nullable Object> values) {}
+    /** {@code namespace(…)}: the one thing that a template may change. It may come to hold itself, so it is equal to itself alone. */
+    static final class Namespace {
+
+        private final Map<String, @Nullable Object> values;
+
+        Namespace(Map<String, @Nullable Object> values) {
+            this.values = values;
+        }
+
+        Map<String, @Nullable Object> values() {
+            return values;
+        }
+    }
 
     /** Something that can be called. */
     interface Callable {
@@ -33,6 +44,13 @@ final class Values {
 
     /** A caller's value, with the number types that templates compute with. */
     static @Nullable Object plain(@Nullable Object value) {
+        Budget.enter();
+        Object plain = converted(value);
+        Budget.leave();
+        return plain;
+    }
+
+    private static @Nullable Object converted(@Nullable Object value) {
         return switch (value) {
             case Integer n -> n.longValue();
             case Float f -> f.doubleValue();
@@ -79,6 +97,13 @@ final class Values {
     }
 
     static String repr(@Nullable Object value) {
+        Budget.enter();
+        String text = Budget.made(printed(value));
+        Budget.leave();
+        return text;
+    }
+
+    private static String printed(@Nullable Object value) {
         return switch (value) {
             case null -> "None";
             case Undefined any -> "Undefined";
@@ -152,11 +177,11 @@ final class Values {
                     } else if (c == ' ' || printable(c)) {
                         out.appendCodePoint(c);
                     } else if (c < 0x100) {
-                        out.append(String.format("\\x%02x", c));
+                        out.append("\\x").append(HexFormat.of().toHexDigits(c, 2));
                     } else if (c < 0x10000) {
-                        out.append(String.format("\\u%04x", c));
+                        out.append("\\u").append(HexFormat.of().toHexDigits(c, 4));
                     } else {
-                        out.append(String.format("\\U%08x", c));
+                        out.append("\\U").append(HexFormat.of().toHexDigits(c, 8));
                     }
                 }
             }
@@ -195,14 +220,19 @@ final class Values {
         };
     }
 
-    /** {@code iter(value)}, as a list. */
+    /** {@code iter(value)}, as a list that is not to be changed. */
+    @SuppressWarnings("unchecked") // whatever a list holds is an object or null
     static List<@Nullable Object> iterate(@Nullable Object value) {
         return switch (value) {
             case Undefined any -> List.of();
             case Tuple tuple -> tuple.items();
-            case List<?> list -> new ArrayList<>(list);
-            case Map<?, ?> map -> new ArrayList<>(map.keySet());
+            case List<?> list -> (List<@Nullable Object>) list;
+            case Map<?, ?> map -> {
+                Budget.make(map.size());
+                yield new ArrayList<>(map.keySet());
+            }
             case String s -> {
+                Budget.make(s.length());
                 List<@Nullable Object> characters = new ArrayList<>();
                 s.codePoints().forEach(c -> characters.add(Character.toString(c)));
                 yield characters;
@@ -215,7 +245,10 @@ final class Values {
     static long length(@Nullable Object value) {
         return switch (value) {
             case Undefined any -> 0;
-            case String s -> s.codePointCount(0, s.length());
+            case String s -> {
+                Budget.read(s.length());
+                yield s.codePointCount(0, s.length());
+            }
             case List<?> list -> list.size();
             case Map<?, ?> map -> map.size();
             case Tuple tuple -> tuple.items().size();
@@ -246,6 +279,13 @@ final class Values {
     }
 
     static boolean equal(@Nullable Object a, @Nullable Object b) {
+        Budget.enter();
+        boolean equal = same(a, b);
+        Budget.leave();
+        return equal;
+    }
+
+    private static boolean same(@Nullable Object a, @Nullable Object b) {
         if (isNumber(a) && isNumber(b)) {
             return a instanceof Double || b instanceof Double ? number(a) == number(b) : integer(a) == integer(b);
         }
@@ -263,6 +303,9 @@ final class Values {
                     && x.entrySet().stream()
                             .allMatch(e -> y.containsKey(e.getKey()) && equal(e.getValue(), y.get(e.getKey())));
         }
+        if (a instanceof String x && b instanceof String y && x.length() == y.length()) {
+            Budget.read(x.length());
+        }
         return a == null ? b == null : a.equals(b);
     }
 
@@ -279,13 +322,20 @@ final class Values {
     }
 
     static int compare(@Nullable Object a, @Nullable Object b) {
+        Budget.enter();
+        int order = order(a, b);
+        Budget.leave();
+        return order;
+    }
+
+    private static int order(@Nullable Object a, @Nullable Object b) {
         if (isNumber(a) && isNumber(b)) {
             return a instanceof Double || b instanceof Double
                     ? Double.compare(number(a), number(b))
                     : Long.compare(integer(a), integer(b));
         }
         if (a instanceof String x && b instanceof String y) {
-            return Arrays.compare(x.codePoints().toArray(), y.codePoints().toArray());
+            return orderOfTexts(x, y);
         }
         if ((a instanceof List<?> || a instanceof Tuple) && type(a).equals(type(b))) {
             List<@Nullable Object> x = iterate(a);
@@ -300,12 +350,29 @@ final class Values {
         throw new TemplateException("a " + type(a) + " and a " + type(b) + " cannot be ordered");
     }
 
+    /** By code points, which Java's order of UTF-16 is not: surrogates stand for what is above all other characters. */
+    private static int orderOfTexts(String x, String y) {
+        int common = Math.min(x.length(), y.length());
+        Budget.read(common);
+        for (int i = 0; i < common; i++) {
+            char a = x.charAt(i);
+            char b = y.charAt(i);
+            if (a != b) {
+                return Character.isSurrogate(a) == Character.isSurrogate(b)
+                        ? Character.compare(a, b)
+                        : Character.isSurrogate(a) ? 1 : -1;
+            }
+        }
+        return Integer.compare(x.length(), y.length());
+    }
+
     /** {@code item in container}. */
     static boolean contains(@Nullable Object container, @Nullable Object item) {
         if (container instanceof String s) {
             if (!(item instanceof String part)) {
                 throw new TemplateException("'in' a string needs a string, got a " + type(item));
             }
+            Budget.search(s, part);
             return s.contains(part);
         }
         if (container instanceof Map<?, ?> map) {
@@ -327,14 +394,17 @@ final class Values {
             return number(a) + number(b);
         }
         if (a instanceof String x && b instanceof String y) {
+            Budget.make((long) x.length() + y.length());
             return x + y;
         }
         if (a instanceof List<?> x && b instanceof List<?> y) {
+            Budget.make((long) x.size() + y.size());
             List<@Nullable Object> sum = new ArrayList<>(x);
             sum.addAll(y);
             return sum;
         }
         if (a instanceof Tuple x && b instanceof Tuple y) {
+            Budget.make((long) x.items().size() + y.items().size());
             List<@Nullable Object> sum = new ArrayList<>(x.items());
             sum.addAll(y.items());
             return new Tuple(sum);
@@ -364,29 +434,42 @@ final class Values {
             case "*" -> whole ? (Object) Math.multiplyExact(integer(a), integer(b)) : (Object) (number(a) * number(b));
             case "/" -> number(a) / number(b);
             case "//" ->
-                whole ? (Object) Math.floorDiv(integer(a), integer(b)) : (Object) Math.floor(number(a) / number(b));
+                whole
+                        ? (Object) Math.floorDivExact(integer(a), integer(b))
+                        : (Object) Math.floor(number(a) / number(b));
             case "%" ->
                 whole
                         ? (Object) Math.floorMod(integer(a), integer(b))
                         : (Object) (number(a) - Math.floor(number(a) / number(b)) * number(b));
             case "**" ->
                 whole && integer(b) >= 0
-                        ? (Object) java.math.BigInteger.valueOf(integer(a))
-                                .pow((int) integer(b))
-                                .longValueExact()
+                        ? (Object) power(integer(a), integer(b))
                         : (Object) Math.pow(number(a), number(b));
             default -> throw unsupported(operator, a, b);
         };
     }
 
-    private static Object repeated(Object value, long times) {
-        int n = Math.toIntExact(Math.max(0, times));
-        if (value instanceof String s) {
-            return s.repeat(n);
+    /** Exact, or an ArithmeticException: all but −1, 0 and 1 leave 64 bits with their 63rd power or before. */
+    private static long power(long base, long exponent) {
+        if (base == 0 || base == 1 || base == -1) {
+            return exponent == 0 || base == 1 ? 1 : base == 0 ? 0 : exponent % 2 == 0 ? 1 : -1;
         }
+        long result = 1;
+        for (long i = 0; i < exponent; i++) {
+            result = Math.multiplyExact(result, base);
+        }
+        return result;
+    }
+
+    private static Object repeated(Object value, long times) {
+        if (value instanceof String s) {
+            return Budget.repeat(s, times);
+        }
+        List<@Nullable Object> items = iterate(value);
         List<@Nullable Object> out = new ArrayList<>();
-        for (int i = 0; i < n; i++) {
-            out.addAll(iterate(value));
+        for (long i = items.isEmpty() ? times : 0; i < times; i++) {
+            Budget.make(items.size());
+            out.addAll(items);
         }
         return out;
     }
@@ -432,9 +515,14 @@ final class Values {
                 return map.get(key(key));
             }
         } else if (isInteger(key) && (value instanceof List<?> || value instanceof Tuple || value instanceof String)) {
-            List<@Nullable Object> items = iterate(value);
-            long index = integer(key) < 0 ? integer(key) + items.size() : integer(key);
-            return index >= 0 && index < items.size() ? items.get((int) index) : missing(value, str(key));
+            long size = length(value);
+            long index = integer(key) < 0 ? integer(key) + size : integer(key);
+            if (index < 0 || index >= size) {
+                return missing(value, str(key));
+            }
+            return value instanceof String s
+                    ? Character.toString(s.codePointAt(s.offsetByCodePoints(0, (int) index)))
+                    : iterate(value).get((int) index);
         }
         return key instanceof String name ? attribute(value, name) : missing(value, str(key));
     }
@@ -450,16 +538,23 @@ final class Values {
                     ? u.error()
                     : new TemplateException("a " + type(value) + " has no slices");
         }
-        List<@Nullable Object> items = iterate(value);
-        long n = items.size();
+        long n = length(value);
         long by = step == null ? 1 : integer(step);
         if (by == 0) {
             throw new TemplateException("a slice's step cannot be 0");
         }
         long from = bound(start, n, by, by > 0 ? 0 : n - 1);
         long to = bound(stop, n, by, by > 0 ? n : -1);
+        if (value instanceof String s && by == 1) {
+            int begin = s.offsetByCodePoints(0, (int) from);
+            return Budget.made(s.substring(begin, s.offsetByCodePoints(begin, (int) Math.max(0, to - from))));
+        }
+        List<@Nullable Object> items = iterate(value);
         List<@Nullable Object> taken = new ArrayList<>();
-        for (long i = from; by > 0 ? i < to : i > to; i += by) {
+        // A step that is longer than the sequence takes one item, and must not run over.
+        long stride = Math.clamp(by, -n - 1, n + 1);
+        for (long i = from; stride > 0 ? i < to : i > to; i += stride) {
+            Budget.make(1);
             taken.add(items.get((int) i));
         }
         if (value instanceof String) {
@@ -511,8 +606,16 @@ final class Values {
         return s.substring(start);
     }
 
-    /** A dict's key: Python takes True, 1 and 1.0 for the same one. */
+    /** A dict's key: Python takes True, 1 and 1.0 for the same one, and lists and dicts for none. */
     static @Nullable Object key(@Nullable Object key) {
+        if (key instanceof List<?> || key instanceof Map<?, ?>) {
+            throw new TemplateException("a " + type(key) + " cannot be a key of a dict");
+        }
+        if (key instanceof Tuple tuple) {
+            Budget.enter();
+            tuple.items().forEach(Values::key);
+            Budget.leave();
+        }
         if (key instanceof Boolean b) {
             return b ? 1L : 0L;
         }

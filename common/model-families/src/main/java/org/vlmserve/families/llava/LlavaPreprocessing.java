@@ -82,8 +82,10 @@ public record LlavaPreprocessing(
     private static void side(CheckpointJson images, String key, ClipTower tower) {
         JsonNode size = images.node(key);
         int expected = tower.imageSize();
-        int height = size.isNumber() ? size.asInt() : size.path("height").asInt(ABSENT_SIZE);
-        int width = size.isNumber() ? size.asInt() : size.path("width").asInt(ABSENT_SIZE);
+        int height =
+                size.isNumber() ? images.requireInt(key) : size.path("height").asInt(ABSENT_SIZE);
+        int width =
+                size.isNumber() ? images.requireInt(key) : size.path("width").asInt(ABSENT_SIZE);
         if (height != expected || width != expected) {
             throw images.unreadable(key, "the vision encoder's image_size, " + expected);
         }

@@ -132,8 +132,12 @@ public record OriginalConfig(
     /** A tower that stands in the checkpoint's own directory, under the name that the checkpoint gives it. */
     private static Path towerInside(Path checkpoint, CheckpointJson config) {
         String name = config.string(TOWER, "");
-        Path inside = checkpoint.resolve(name).normalize();
-        if (name.isEmpty() || !inside.startsWith(checkpoint.normalize()) || !Files.isDirectory(inside)) {
+        // A name that holds a NUL is none for a file, and makes Path throw.
+        Path inside = checkpoint.resolve(name.indexOf('\0') < 0 ? name : "").normalize();
+        if (name.isEmpty()
+                || inside.equals(checkpoint.normalize())
+                || !inside.startsWith(checkpoint.normalize())
+                || !Files.isDirectory(inside)) {
             throw config.unreadable(
                     TOWER, "the directory of that vision tower's checkpoint, given with --vision-tower DIR");
         }

@@ -52,8 +52,8 @@ public record LlavaNextPreprocessing(int tileSize, int patchSize, List<Pinpoint>
     private static void tile(CheckpointJson images, String key, ClipTower tower) {
         JsonNode size = images.node(key);
         JsonNode edge = size.has("shortest_edge") ? size.path("shortest_edge") : size;
-        int height = edge.isNumber() ? edge.asInt() : size.path("height").asInt(ABSENT_SIZE);
-        int width = edge.isNumber() ? edge.asInt() : size.path("width").asInt(ABSENT_SIZE);
+        int height = edge.isNumber() ? edge.asInt(0) : size.path("height").asInt(ABSENT_SIZE);
+        int width = edge.isNumber() ? edge.asInt(0) : size.path("width").asInt(ABSENT_SIZE);
         if (height != tower.imageSize() || width != tower.imageSize()) {
             throw images.unreadable(key, "the vision encoder's image_size, " + tower.imageSize());
         }

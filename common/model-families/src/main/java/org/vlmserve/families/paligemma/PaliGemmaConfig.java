@@ -186,7 +186,7 @@ public record PaliGemmaConfig(
         return new Vision(
                 width,
                 vision.positiveInt("intermediate_size", given ? 3072 : 4096),
-                vision.positiveInt("num_hidden_layers", given ? 12 : 27),
+                vision.layers("num_hidden_layers", given ? 12 : 27),
                 heads,
                 imageSize,
                 patchSize,
@@ -220,8 +220,8 @@ public record PaliGemmaConfig(
         if (!rope.string(ropeType, "default").equals("default")) {
             throw rope.unsupported(ropeType, "default");
         }
-        int layers = text.positiveInt("num_hidden_layers", given ? second ? 26 : 28 : 18);
-        int contextLength = text.positiveInt("max_position_embeddings", 8192);
+        int layers = text.layers("num_hidden_layers", given ? second ? 26 : 28 : 18);
+        int contextLength = text.positions("max_position_embeddings", 8192);
         // Gemma writes "gelu" and means the tanh form; Gemma 2 has the key of another name, and means what it says.
         String act = activation(text, second ? "hidden_activation" : "hidden_act");
         double scalar = second ? text.doubleValue("query_pre_attn_scalar", 256) : headDim;

@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.BitSet;
+import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -24,6 +25,21 @@ import tools.jackson.databind.node.ObjectNode;
  */
 public final class HuggingFaceTokenizerFile implements Tokenizer {
 
+    /** Twice the largest published one. */
+    private static final long LARGEST_FILE = 64 << 20;
+
+    /** The library takes minutes to read one of some ten thousand characters. */
+    private static final int LONGEST_ADDED_TOKEN = 256;
+
+    /** Four times the largest published vocabulary. */
+    private static final int LARGEST_ID = (1 << 20) - 1;
+
+    /**
+     * Characters of a text, more than any context holds. The library's expression engine gives up, and with it the process, after ten
+     * million steps of one match, as in so many spaces.
+     */
+    private static final int LONGEST_TEXT = 1 << 21;
+
     private static final int[] BYTE_OF = byteOfCharacter();
 
     static {
@@ -32,7 +48,7 @@ public final class HuggingFaceTokenizerFile implements Tokenizer {
         System.setProperty("OPT_OUT_TRACKING", "true");
     }
 
-    private final Function<String, int[]> encoder;
+    private final HuggingFaceTokenizer library;
     private final TokenDecoding decoding;
     private final byte[][] bytes;
     private final BitSet byteTokens;
@@ -52,46 +68,80 @@ public final class HuggingFaceTokenizerFile implements Tokenizer {
                             + " ByteFallback, Fuse and possibly Strip(one space, left)",
                     null);
         }
-        json.putNull("truncation");
-        json.putNull("padding");
+        String fault = TokenizerCheck.fault(json);
+        if (fault != null) {
+            throw corrupt(file, fault, null);
+        }
         JsonNode vocabulary = json.path("model").path("vocab");
         JsonNode added = json.path("added_tokens");
         if (!vocabulary.isObject() || !added.isArray()) {
             throw corrupt(file, "model.vocab or added_tokens is missing", null);
         }
-        byte[][] table = new byte[vocabulary.size() + added.size()][];
+        int ids = 0;
+        for (Map.Entry<String, JsonNode> token : vocabulary.properties()) {
+            ids = Math.max(ids, id(file, token.getKey(), token.getValue()) + 1);
+        }
+        for (JsonNode token : added) {
+            String content = token.path("content").asString("");
+            if (content.length() > LONGEST_ADDED_TOKEN) {
+                throw corrupt(
+                        file,
+                        "an added token has " + content.length() + " characters, expected at most "
+                                + LONGEST_ADDED_TOKEN,
+                        null);
+            }
+            ids = Math.max(ids, id(file, content, token.path("id")) + 1);
+        }
+        bytes = new byte[ids][];
         byteTokens = new BitSet();
         for (Map.Entry<String, JsonNode> token : vocabulary.properties()) {
-            table = put(file, table, token.getValue(), token.getKey());
+            put(token.getValue().intValue(), token.getKey());
         }
         special = new BitSet();
         for (JsonNode token : added) {
             String content = token.path("content").asString("");
-            table = put(file, table, token.path("id"), content);
+            int id = token.path("id").intValue();
+            put(id, content);
             if (token.path("special").asBoolean(false)) {
-                special.set(token.path("id").asInt());
+                special.set(id);
             }
         }
-        bytes = table;
-        encoder = encoder(file, json);
+        library = library(file, json);
+    }
+
+    /** Loads a tokenizer as a decoder does, and lets it go. @throws VlmException {@code BUNDLE_CORRUPT} */
+    public static void check(Path file, ObjectNode json) {
+        new HuggingFaceTokenizerFile(file, json).library.close();
     }
 
     /** A tokenizer for texts alone, which makes no text of tokens. @throws VlmException {@code BUNDLE_CORRUPT} */
     static Function<String, int[]> encoder(Path file, ObjectNode json) {
-        HuggingFaceTokenizer library;
+        HuggingFaceTokenizer library = library(file, json);
+        return text -> encode(library, text);
+    }
+
+    private static HuggingFaceTokenizer library(Path file, ObjectNode json) {
+        // What is done here and not in the library, it need not read.
+        ObjectNode lean = JsonMapper.shared().createObjectNode();
+        lean.setAll(json);
+        for (String part : List.of("truncation", "padding", "post_processor", "decoder")) {
+            lean.putNull(part);
+        }
         try {
-            library = HuggingFaceTokenizer.newInstance(
-                    new ByteArrayInputStream(JsonMapper.shared().writeValueAsBytes(json)),
+            return HuggingFaceTokenizer.newInstance(
+                    new ByteArrayInputStream(JsonMapper.shared().writeValueAsBytes(lean)),
                     Map.of("addSpecialTokens", "false", "truncation", "false", "padding", "false"));
         } catch (IOException | RuntimeException e) {
             throw corrupt(file, "cannot be loaded: " + e.getMessage(), e);
         }
-        return text -> encode(library, text);
     }
 
     /** @throws VlmException {@code BUNDLE_CORRUPT} if there is no such file or no JSON object in it */
-    static ObjectNode read(Path file) {
+    public static ObjectNode read(Path file) {
         try {
+            if (Files.size(file) > LARGEST_FILE) {
+                throw corrupt(file, "has " + Files.size(file) + " bytes, expected at most " + LARGEST_FILE, null);
+            }
             if (JsonMapper.shared().readTree(Files.readAllBytes(file)) instanceof ObjectNode json) {
                 return json;
             }
@@ -103,20 +153,23 @@ public final class HuggingFaceTokenizerFile implements Tokenizer {
         }
     }
 
-    private byte[][] put(Path file, byte[][] table, JsonNode id, String token) {
-        if (!id.isInt() || id.intValue() < 0 || id.intValue() > 1 << 24) {
-            throw corrupt(file, "token '" + token + "' has the id " + id + "; expected a number", null);
+    private static int id(Path file, String token, JsonNode id) {
+        if (!id.isInt() || id.intValue() < 0 || id.intValue() > LARGEST_ID) {
+            throw corrupt(
+                    file, "token '" + token + "' has the id " + id + "; expected a number up to " + LARGEST_ID, null);
         }
-        byte[][] grown = id.intValue() < table.length ? table : Arrays.copyOf(table, id.intValue() + 1024);
+        return id.intValue();
+    }
+
+    private void put(int id, String token) {
         if (decoding == TokenDecoding.BYTE_LEVEL) {
-            grown[id.intValue()] = byteLevel(token);
+            bytes[id] = byteLevel(token);
         } else if (PieceDecoder.isByte(token)) {
-            byteTokens.set(id.intValue());
-            grown[id.intValue()] = new byte[] {(byte) Integer.parseInt(token.substring(3, 5), 16)};
+            byteTokens.set(id);
+            bytes[id] = new byte[] {(byte) Integer.parseInt(token.substring(3, 5), 16)};
         } else {
-            grown[id.intValue()] = token.replace('▁', ' ').getBytes(StandardCharsets.UTF_8);
+            bytes[id] = token.replace('▁', ' ').getBytes(StandardCharsets.UTF_8);
         }
-        return grown;
     }
 
     /** A token whose characters all stand for bytes is those bytes; any other, such as a control token, is its text. */
@@ -146,10 +199,16 @@ public final class HuggingFaceTokenizerFile implements Tokenizer {
 
     @Override
     public int[] encode(String text) {
-        return encoder.apply(text);
+        return encode(library, text);
     }
 
     private static int[] encode(HuggingFaceTokenizer library, String text) {
+        if (text.length() > LONGEST_TEXT) {
+            throw new VlmException(
+                    ErrorCode.PROMPT_TOO_LONG,
+                    "a text has " + text.length() + " characters, expected at most " + LONGEST_TEXT
+                            + "; send less of it");
+        }
         for (int i = 0; i < text.length(); i++) {
             if (Character.isHighSurrogate(text.charAt(i))
                     && i + 1 < text.length()

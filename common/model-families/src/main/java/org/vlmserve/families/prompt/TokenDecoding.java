@@ -31,8 +31,8 @@ enum TokenDecoding {
                         && steps.size() == 4
                         && isType(last, "Strip")
                         && last.path("content").asString("").equals(" ")
-                        && last.path("start").asInt() == 1
-                        && last.path("stop").asInt() == 0
+                        && last.path("start").asInt(-1) == 1
+                        && last.path("stop").asInt(-1) == 0
                 ? PIECES_STRIPPED
                 : UNKNOWN;
     }

@@ -210,19 +210,21 @@ public record Qwen2VlConfig(
         double theta = rope.doubleValue("rope_theta", text.doubleValue("rope_theta", 1_000_000));
         List<Integer> section = rope.intOrInts("mrope_section", List.of(16, 24, 24));
         int half = hidden / heads / 2;
-        if (section.size() != 3 || section.stream().mapToInt(Integer::intValue).sum() != half) {
-            throw rope.unreadable("mrope_section", "three numbers that add up to half the head, " + half);
+        if (section.size() != 3
+                || section.stream().anyMatch(part -> part < 0 || part > half)
+                || section.stream().mapToInt(Integer::intValue).sum() != half) {
+            throw rope.unreadable("mrope_section", "three numbers from 0 up that add up to half the head, " + half);
         }
         boolean tied =
                 config.booleanValue("tie_word_embeddings", false) || text.booleanValue("tie_word_embeddings", false);
         return new Text(
                 hidden,
                 text.positiveInt("intermediate_size", 29568),
-                text.positiveInt("num_hidden_layers", 80),
+                text.layers("num_hidden_layers", 80),
                 heads,
                 kvHeads,
                 text.positiveInt("vocab_size", 152064),
-                text.positiveInt("max_position_embeddings", 32768),
+                text.positions("max_position_embeddings", 32768),
                 text.doubleValue("rms_norm_eps", 1e-5),
                 theta,
                 section,
@@ -252,7 +254,7 @@ public record Qwen2VlConfig(
             throw rope.unsupported("rope_type", "axial");
         }
         return new Vision(
-                vision.positiveInt("depth", 32),
+                vision.layers("depth", 32),
                 embedDim,
                 heads,
                 vision.positiveInt("mlp_ratio", 4),

@@ -17,6 +17,9 @@ import org.vlmserve.families.FamilyRegistry;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 import org.vlmserve.protocol.tensor.DType;
+import org.vlmserve.testing.fuzz.Fuzzer;
+import org.vlmserve.testing.fuzz.JsonMutations;
+import org.vlmserve.testing.fuzz.TextMutations;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -49,6 +52,22 @@ class BundleReaderTest {
         BundleWriter.write(directory, manifest());
         assertThat(BundleReader.read(directory)).isEqualTo(new Bundle(directory, manifest()));
         assertThat(directory).isDirectoryContaining(file -> file.endsWith("bundle.json"));
+    }
+
+    /** Whatever stands in a manifest, it is read or said to be corrupt. */
+    @Test
+    void anyManifestIsReadOrRefused() {
+        Path file = directory.resolve(Bundle.MANIFEST);
+        Fuzzer.of("bundle-manifest", ErrorCode.BUNDLE_CORRUPT)
+                .from(List.of(JSON.writeValueAsBytes(manifest())))
+                .by(TextMutations.all())
+                .by(JsonMutations.all())
+                .by(JsonMutations.all())
+                .oneIn(4)
+                .run(input -> {
+                    Files.write(file, input);
+                    BundleReader.read(directory);
+                });
     }
 
     @ParameterizedTest

@@ -3,6 +3,7 @@ package org.vlmserve.families.prompt;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -37,6 +38,31 @@ class ChatTemplateTest {
                         VlmException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.PROMPT_UNSUPPORTED))
                 .hasMessageContaining("line 2")
                 .hasMessageContaining("'nothing' is undefined");
+    }
+
+    /** A template that takes too much for anything is the bundle's fault; one that takes too much for this is the conversation's. */
+    @Test
+    void whoIsToBlameForTakingTooMuch() {
+        for (String template : List.of(
+                "{{ 'a' * 1000000000 }}",
+                "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+                "{% for m in messages %}{% if m.content is string %}{{ 'a' * 1000000000 }}{% endif %}{% endfor %}",
+                "{{ " + "(".repeat(1000) + "1" + ")".repeat(1000) + " }}",
+                "a".repeat(1_000_000))) {
+            assertThatThrownBy(() -> new ChatTemplate(template, Map.of()))
+                    .isInstanceOfSatisfying(
+                            VlmException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.BUNDLE_CORRUPT))
+                    .hasMessageContaining("that it may");
+        }
+        ChatTemplate cubic = new ChatTemplate(
+                "{% for a in messages %}{% for b in messages %}{% for c in messages %}{% endfor %}{% endfor %}{% endfor %}",
+                Map.of());
+        assertThat(cubic.render(Collections.nCopies(10, "Hi"), Map.of())).isEmpty();
+        assertThatThrownBy(() -> cubic.render(Collections.nCopies(1000, "Hi"), Map.of()))
+                .isInstanceOfSatisfying(
+                        VlmException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.PROMPT_UNSUPPORTED))
+                .hasMessage("the model's chat template cannot render this conversation: line 1: the template takes more"
+                        + " steps than the 10000000 that it may; send a shorter one");
     }
 
     @Test
