@@ -70,8 +70,9 @@ final class SpecialTokens {
                     CheckpointJson.readIfPresent(checkpoint.resolve("special_tokens_map.json")), given, own, ownByText);
             found.readAdded(CheckpointJson.readIfPresent(checkpoint.resolve("added_tokens.json")));
             if (tokenizer != null) {
-                for (JsonNode token : tokenizer.node("added_tokens")) {
-                    found.described.put(token.path("id").asInt(), AddedToken.read(tokenizer, "added_tokens", token));
+                for (CheckpointJson token : tokenizer.objects("added_tokens")) {
+                    found.described.put(
+                            token.requireInt("id"), AddedToken.read(tokenizer, "added_tokens", token.copy()));
                 }
             }
         }

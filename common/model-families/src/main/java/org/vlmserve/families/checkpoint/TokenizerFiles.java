@@ -140,7 +140,7 @@ public final class TokenizerFiles {
         checkUnknown();
         try {
             // As every decoder will load it: what the library refuses must fail here.
-            new HuggingFaceTokenizerFile(file, tokenizer);
+            HuggingFaceTokenizerFile.check(file, tokenizer);
         } catch (VlmException e) {
             throw new VlmException(ErrorCode.CHECKPOINT_UNSUPPORTED, String.valueOf(e.getMessage()), e);
         }

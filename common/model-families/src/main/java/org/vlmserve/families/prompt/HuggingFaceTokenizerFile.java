@@ -52,7 +52,7 @@ public final class HuggingFaceTokenizerFile implements Tokenizer {
         System.setProperty("OPT_OUT_TRACKING", "true");
     }
 
-    private final Function<String, int[]> encoder;
+    private final HuggingFaceTokenizer library;
     private final TokenDecoding decoding;
     private final byte[][] bytes;
     private final long mostCharacters;
@@ -112,29 +112,38 @@ public final class HuggingFaceTokenizerFile implements Tokenizer {
             }
         }
         mostCharacters = mostCharacters(decoding, bytes, json);
-        // What is done here and not in the library, it need not read.
-        ObjectNode read = JsonMapper.shared().createObjectNode().setAll(json);
-        for (String part : List.of("truncation", "padding", "post_processor", "decoder")) {
-            read.putNull(part);
-        }
-        encoder = encoder(file, read);
+        library = library(file, json);
+    }
+
+    /** Loads a tokenizer as a decoder does, and lets it go. @throws VlmException {@code BUNDLE_CORRUPT} */
+    public static void check(Path file, ObjectNode json) {
+        new HuggingFaceTokenizerFile(file, json).library.close();
     }
 
     /** A tokenizer for texts alone, which makes no text of tokens. @throws VlmException {@code BUNDLE_CORRUPT} */
     static Function<String, int[]> encoder(Path file, ObjectNode json) {
-        HuggingFaceTokenizer library;
+        HuggingFaceTokenizer library = library(file, json);
+        return text -> encode(library, text);
+    }
+
+    private static HuggingFaceTokenizer library(Path file, ObjectNode json) {
+        // What is done here and not in the library, it need not read.
+        ObjectNode lean = JsonMapper.shared().createObjectNode();
+        lean.setAll(json);
+        for (String part : List.of("truncation", "padding", "post_processor", "decoder")) {
+            lean.putNull(part);
+        }
         try {
-            library = HuggingFaceTokenizer.newInstance(
-                    new ByteArrayInputStream(JsonMapper.shared().writeValueAsBytes(json)),
+            return HuggingFaceTokenizer.newInstance(
+                    new ByteArrayInputStream(JsonMapper.shared().writeValueAsBytes(lean)),
                     Map.of("addSpecialTokens", "false", "truncation", "false", "padding", "false"));
         } catch (IOException | RuntimeException e) {
             throw corrupt(file, "cannot be loaded: " + e.getMessage(), e);
         }
-        return text -> encode(library, text);
     }
 
     /** @throws VlmException {@code BUNDLE_CORRUPT} if there is no such file or no JSON object in it */
-    static ObjectNode read(Path file) {
+    public static ObjectNode read(Path file) {
         try {
             if (Files.size(file) > LARGEST_FILE) {
                 throw corrupt(file, "has " + Files.size(file) + " bytes, expected at most " + LARGEST_FILE, null);
@@ -196,7 +205,7 @@ public final class HuggingFaceTokenizerFile implements Tokenizer {
 
     @Override
     public int[] encode(String text) {
-        return encoder.apply(text);
+        return encode(library, text);
     }
 
     private static int[] encode(HuggingFaceTokenizer library, String text) {

@@ -54,6 +54,7 @@ public final class PromptTokenizer {
     private final Set<String> others;
     private final List<Integer> lengths;
     private final Set<Character> firsts;
+    private final Set<Character> allFirsts;
     private final Function<String, int[]> first;
     private final Function<String, int[]> later;
 
@@ -72,8 +73,9 @@ public final class PromptTokenizer {
         this.others = others;
         this.first = first;
         this.later = later;
-        this.firsts = new HashSet<>();
-        controls.keySet().forEach(content -> firsts.add(content.charAt(0)));
+        this.firsts = firsts(controls.keySet());
+        this.allFirsts = new HashSet<>(firsts);
+        allFirsts.addAll(firsts(others));
         this.lengths = Stream.concat(controls.keySet().stream(), others.stream())
                 .map(String::length)
                 .distinct()
@@ -98,7 +100,10 @@ public final class PromptTokenizer {
         Map<String, Control> controls = new LinkedHashMap<>();
         Set<String> others = new HashSet<>();
         for (JsonNode token : json.path("added_tokens")) {
-            String content = token.path("content").asString();
+            String content = token.path("content").asString("");
+            if (content.isEmpty()) {
+                continue;
+            }
             int id = token.path("id").asInt();
             boolean structure = named.contains(content)
                     || ends.contains(id)
@@ -144,6 +149,12 @@ public final class PromptTokenizer {
         };
         return new PromptTokenizer(
                 tokenizer, pieces, setting, setting == ControlTokens.TEXT ? more : controls, fewer, first, later);
+    }
+
+    private static Set<Character> firsts(Set<String> contents) {
+        Set<Character> firsts = new HashSet<>();
+        contents.forEach(content -> firsts.add(content.charAt(0)));
+        return firsts;
     }
 
     /** For single tokens and for answers. */
@@ -348,6 +359,9 @@ public final class PromptTokenizer {
 
         /** The longest of the added tokens that stand here, or null. */
         private @Nullable String addedTokenAt(String text, int at) {
+            if (!allFirsts.contains(text.charAt(at))) {
+                return null;
+            }
             for (int length : lengths) {
                 if (at + length <= text.length()) {
                     String candidate = text.substring(at, at + length);
