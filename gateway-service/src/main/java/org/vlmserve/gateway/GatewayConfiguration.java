@@ -20,6 +20,7 @@ import org.vlmserve.gateway.chat.Intake;
 import org.vlmserve.gateway.chat.ModelsHandler;
 import org.vlmserve.gateway.chat.PlanHandler;
 import org.vlmserve.gateway.config.AdmissionConfig;
+import org.vlmserve.gateway.config.ApiConfig;
 import org.vlmserve.gateway.config.ApiKeysConfig;
 import org.vlmserve.gateway.config.DetailConfig;
 import org.vlmserve.gateway.config.MediaConfig;
@@ -89,8 +90,8 @@ class GatewayConfiguration {
     }
 
     @Bean
-    ChatRequestParser chatRequestParser(RequestConfig request, DetailConfig detail) {
-        return new ChatRequestParser(request, detail);
+    ChatRequestParser chatRequestParser(RequestConfig request, DetailConfig detail, ApiConfig api) {
+        return new ChatRequestParser(request, detail, api);
     }
 
     @Bean
@@ -105,8 +106,9 @@ class GatewayConfiguration {
             Admission admission,
             BodyReader bodies,
             RequestRoad road,
+            GatewayMetrics metrics,
             Scheduler blockingScheduler) {
-        return new PlanHandler(parser, intake, admission, bodies, road, JSON, blockingScheduler);
+        return new PlanHandler(parser, intake, admission, bodies, road, metrics, JSON, blockingScheduler);
     }
 
     @Bean

@@ -91,6 +91,15 @@ class HttpSurfaceTest {
     }
 
     @Test
+    void fieldsWithoutEffectAreInTheAnswer() throws Exception {
+        JsonNode answer = TestGateway.json(gateway.ask(HELLO.replace("}]}", ",\"name\":\"Bob\"}],\"user\":7}")));
+        assertThat(answer.at("/vlm/ignored")).isEqualTo(TestGateway.JSON.readTree("[\"messages[0].name\",\"user\"]"));
+        assertThat(TestGateway.json(gateway.ask(HELLO)).at("/vlm/ignored").isEmpty())
+                .isTrue();
+        assertError(gateway.ask(HELLO.replace("}]}", "}],\"tools\":[{}]}")), 400, "unsupported_field");
+    }
+
+    @Test
     void charactersThatEndUndecidedAndImpossibleTokensStayJson() throws Exception {
         road.onSubmit((request, listener) -> road.inOrder(() -> {
             listener.onEvent(new org.vlmserve.protocol.AnswerEvent.Token(

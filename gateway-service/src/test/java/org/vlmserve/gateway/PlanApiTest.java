@@ -23,7 +23,7 @@ class PlanApiTest {
 
     private static final String PATH = "/v1/vision/plan";
     private static final String SIZE =
-            "{\"model\":\"line-reader\",\"pictures\":[{\"type\":\"size\",\"size\":{\"width\":3,\"height\":4}}]}";
+            "{\"model\":\"line-reader\",\"user\":\"u\",\"pictures\":[{\"type\":\"size\",\"size\":{\"width\":3,\"height\":4}}]}";
 
     private static final FakeRoad road = new FakeRoad();
     private static TestGateway gateway;
@@ -54,7 +54,7 @@ class PlanApiTest {
                                 + "\"resized\":{\"width\":3,\"height\":4},\"grids\":[[2,4,3]],\"tokens\":12},"
                                 + "{\"medium\":\"picture\",\"source\":{\"width\":640,\"height\":480},"
                                 + "\"resized\":{\"width\":616,\"height\":476},\"grids\":[[1,34,44]],\"tokens\":374}],"
-                                + "\"tokens\":386}"));
+                                + "\"tokens\":386,\"vlm\":{\"ignored\":[\"user\"]}}"));
         assertThat(road.lastPlanned().requestId()).startsWith("plan-");
         assertThat(road.lastPlanned().pictures().get(0).subject()).isInstanceOf(PictureSource.class);
         assertThat(road.lastPlanned().pictures().get(1).limits()).isEqualTo(new PixelLimits(null, 1000L));

@@ -96,7 +96,8 @@ public final class ChatCompletionsHandler implements WebHandler {
     }
 
     /** A request with its pictures at hand. */
-    private record Prepared(AskRequest ask, boolean stream, boolean includeUsage, Duration pictureFetch) {}
+    private record Prepared(
+            AskRequest ask, boolean stream, boolean includeUsage, Duration pictureFetch, IgnoredFields ignored) {}
 
     private Mono<Prepared> prepare(ServerWebExchange exchange, Call call, Instant deadline, Admission.Ticket ticket) {
         return bodies.read(exchange.getRequest(), call, ticket::reserve)
@@ -105,6 +106,7 @@ public final class ChatCompletionsHandler implements WebHandler {
                 .doOnNext(request -> {
                     call.stream(request.stream());
                     intake.requireModel(call, request.model());
+                    metrics.ignored(request.ignored().kinds());
                 })
                 .flatMap(request -> {
                     long start = System.nanoTime();
@@ -121,7 +123,7 @@ public final class ChatCompletionsHandler implements WebHandler {
                                 inputs(request.pictures(), files),
                                 request.sampling(),
                                 Intake.traceParent(exchange));
-                        return new Prepared(ask, request.stream(), request.includeUsage(), fetch);
+                        return new Prepared(ask, request.stream(), request.includeUsage(), fetch, request.ignored());
                     });
                 });
     }
@@ -156,7 +158,12 @@ public final class ChatCompletionsHandler implements WebHandler {
     private ChatResponses responses(Prepared prepared, Instant created) {
         AskRequest ask = prepared.ask();
         return new ChatResponses(
-                ask.requestId(), ask.model(), created, ask.sampling().topLogprobs() != null, prepared.pictureFetch());
+                ask.requestId(),
+                ask.model(),
+                created,
+                ask.sampling().topLogprobs() != null,
+                prepared.pictureFetch(),
+                prepared.ignored());
     }
 
     private Mono<Void> whole(ServerHttpResponse response, Call call, Prepared prepared, Instant created) {

@@ -14,6 +14,7 @@ import org.vlmserve.protocol.Sampling;
  * @param templateArguments a JSON object for the chat template
  * @param pictures where they are; {@link ChatTurn.Visual} parts index this list
  * @param includeUsage whether the stream ends with a chunk of usage
+ * @param ignored fields that have no effect
  */
 record ChatRequest(
         String model,
@@ -22,7 +23,8 @@ record ChatRequest(
         List<WantedPicture> pictures,
         Sampling sampling,
         boolean stream,
-        boolean includeUsage) {
+        boolean includeUsage,
+        IgnoredFields ignored) {
 
     ChatRequest {
         turns = List.copyOf(turns);

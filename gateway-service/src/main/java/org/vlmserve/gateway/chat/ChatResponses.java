@@ -22,8 +22,10 @@ import tools.jackson.databind.node.ObjectNode;
  * @param id of the response, the same in all chunks
  * @param logprobs whether the caller asked for them
  * @param pictureFetch how long the gateway took to fetch or decode the pictures
+ * @param ignored fields of the request that have no effect
  */
-record ChatResponses(String id, String model, Instant created, boolean logprobs, Duration pictureFetch) {
+record ChatResponses(
+        String id, String model, Instant created, boolean logprobs, Duration pictureFetch, IgnoredFields ignored) {
 
     private static final JsonNodeFactory NODES = JsonNodeFactory.instance;
 
@@ -162,6 +164,7 @@ record ChatResponses(String id, String model, Instant created, boolean logprobs,
                     .put("x2", region.x2())
                     .put("y2", region.y2());
         }
+        ignored.tell(vlm);
         return vlm;
     }
 

@@ -4,6 +4,7 @@ import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Timer;
 import java.time.Duration;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.vlmserve.protocol.AnswerEvent.Usage;
 import org.vlmserve.protocol.error.ErrorCode;
@@ -49,6 +50,12 @@ public final class GatewayMetrics {
         count(model, "picture", usage.pictureTokens());
         count(model, "cached", usage.cachedTokens());
         count(model, "completion", usage.completionTokens());
+    }
+
+    /** @param kinds rows of the tables of fields, from a bounded set */
+    public void ignored(Set<String> kinds) {
+        kinds.forEach(field ->
+                registry.counter("vlm.gateway.ignored.fields", "field", field).increment());
     }
 
     private void count(String model, String kind, int amount) {

@@ -61,7 +61,7 @@ public final class PictureFetcher {
     public Mono<byte[]> fetch(PictureUrl source, LongConsumer reserve) {
         Mono<byte[]> content = switch (source) {
             case PictureUrl.Inline inline ->
-                Mono.fromCallable(() -> inline.decode(maxBytes)).subscribeOn(blocking);
+                Mono.fromCallable(() -> inline.decode(maxBytes, reserve)).subscribeOn(blocking);
             case PictureUrl.Remote remote -> download(remote, reserve);
         };
         return content.doOnNext(bytes -> PictureType.require(bytes, source.param()));
@@ -77,7 +77,7 @@ public final class PictureFetcher {
         return Flux.fromIterable(sources)
                 .concatMap(source -> switch (source) {
                     case PictureUrl.Inline inline ->
-                        Mono.fromCallable(() -> inline.decodeVideo(maxBytes))
+                        Mono.fromCallable(() -> inline.decodeVideo(maxBytes, reserve))
                                 .subscribeOn(blocking)
                                 .flatMapIterable(files -> files)
                                 .map(file -> new Part(file, source.param()));

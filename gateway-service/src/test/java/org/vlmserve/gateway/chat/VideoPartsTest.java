@@ -14,6 +14,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.springframework.util.unit.DataSize;
 import org.vlmserve.gateway.chat.ChatRequest.WantedPicture;
+import org.vlmserve.gateway.config.ApiConfig;
+import org.vlmserve.gateway.config.ApiConfig.UnknownFields;
 import org.vlmserve.gateway.config.DetailConfig;
 import org.vlmserve.gateway.config.RequestConfig;
 import org.vlmserve.gateway.picture.PictureUrl;
@@ -35,7 +37,8 @@ class VideoPartsTest {
                     DataSize.ofMegabytes(24),
                     2,
                     DataSize.ofKilobytes(64)),
-            new DetailConfig(200_704, null, 1_000_000L));
+            new DetailConfig(200_704, null, 1_000_000L),
+            new ApiConfig(UnknownFields.IGNORE));
 
     /** A request with this one part, in single quotes for brevity. */
     private ChatRequest part(String part, String fields) {
@@ -85,12 +88,14 @@ class VideoPartsTest {
                                 + String.join(",", frames) + "'}}"))
                         .sources()
                         .getFirst();
-        assertThat(joined.decodeVideo(10_000)).extracting(file -> file.length).containsExactly(3000, 3001, 3002);
+        assertThat(joined.decodeVideo(10_000, size -> {}))
+                .extracting(file -> file.length)
+                .containsExactly(3000, 3001, 3002);
         String list = frames.stream()
                 .map(frame -> "'data:image/jpeg;base64," + frame + "'")
                 .collect(Collectors.joining(",", "[", "]"));
         assertThat(only(part("{'type':'video','video':" + list + "}")).sources())
-                .extracting(source -> ((PictureUrl.Inline) source).decode(10_000).length)
+                .extracting(source -> ((PictureUrl.Inline) source).decode(10_000, size -> {}).length)
                 .containsExactly(3000, 3001, 3002);
     }
 
@@ -138,7 +143,8 @@ class VideoPartsTest {
                 "{'type':'video_url','video_url':{'url':7}} | INVALID_REQUEST | video_url.url",
                 "{'type':'video_url','video_url':{'url':[]}} | INVALID_REQUEST | video_url.url",
                 "{'type':'video_url','video_url':{'url':['data:,',7]}} | INVALID_REQUEST | video_url.url[1]",
-                "{'type':'video_url','video_url':{'url':'a','detail':'low'}} | UNSUPPORTED_FIELD | video_url.detail",
+                "{'type':'video','video':'a','detail':'low'} | UNSUPPORTED_FIELD | detail",
+                "{'type':'video','video':'a','url':'b'} | INVALID_REQUEST | url",
                 "{'type':'video_url','video_url':{'url':'a','fps':0}} | INVALID_REQUEST | video_url.fps",
                 "{'type':'video_url','video_url':{'url':'a','num_frames':0}} | INVALID_REQUEST | video_url.num_frames",
                 "{'type':'video_url','video_url':{'url':'a','fps':1,'num_frames':4}} | INVALID_REQUEST | video_url.fps",

@@ -20,6 +20,7 @@ import org.springframework.boot.context.properties.ConfigurationProperties;
 import org.springframework.boot.context.properties.bind.Binder;
 import org.springframework.boot.context.properties.source.MapConfigurationPropertySource;
 import org.springframework.util.unit.DataSize;
+import org.vlmserve.gateway.config.ApiConfig.UnknownFields;
 
 class ConfigTest {
 
@@ -68,6 +69,10 @@ class ConfigTest {
                                 Duration.ofSeconds(2),
                                 0,
                                 2)),
+                new Case(
+                        new ApiConfig(UnknownFields.IGNORE),
+                        Map.of("vlm.api.unknown-fields", "refuse"),
+                        new ApiConfig(UnknownFields.REFUSE)),
                 new Case(
                         new DetailConfig(256 * 28 * 28, null, null),
                         Map.of(

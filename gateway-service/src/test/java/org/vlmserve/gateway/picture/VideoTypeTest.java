@@ -51,15 +51,15 @@ class VideoTypeTest {
         String frame = Base64.getEncoder().encodeToString(new byte[30]);
         PictureUrl.Inline url = new PictureUrl.Inline(
                 ByteBuffer.wrap(bytes("data:video/jpeg;base64," + frame + "," + frame + "," + frame)), "p");
-        assertThat(url.decodeVideo(90))
+        assertThat(url.decodeVideo(90, size -> {}))
                 .hasSize(3)
                 .allSatisfy(one -> assertThat(one).hasSize(30));
-        VlmException large = catchThrowableOfType(VlmException.class, () -> url.decodeVideo(89));
+        VlmException large = catchThrowableOfType(VlmException.class, () -> url.decodeVideo(89, size -> {}));
         assertThat(large.code()).isEqualTo(ErrorCode.PICTURE_TOO_LARGE);
         assertThat(large.param()).isEqualTo("p");
         PictureUrl.Inline gap =
                 new PictureUrl.Inline(ByteBuffer.wrap(bytes("data:video/jpeg;base64," + frame + ",@")), "p");
-        assertThat(catchThrowableOfType(VlmException.class, () -> gap.decodeVideo(90))
+        assertThat(catchThrowableOfType(VlmException.class, () -> gap.decodeVideo(90, size -> {}))
                         .code())
                 .isEqualTo(ErrorCode.INVALID_REQUEST);
     }
