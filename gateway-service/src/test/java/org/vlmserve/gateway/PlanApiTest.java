@@ -23,7 +23,7 @@ class PlanApiTest {
 
     private static final String PATH = "/v1/vision/plan";
     private static final String SIZE =
-            "{\"model\":\"line-reader\",\"user\":\"u\",\"pictures\":[{\"type\":\"size\",\"size\":{\"width\":3,\"height\":4}}]}";
+            "{\"model\":\"line-reader\",\"pictures\":[{\"type\":\"size\",\"size\":{\"width\":3,\"height\":4}}]}";
 
     private static final FakeRoad road = new FakeRoad();
     private static TestGateway gateway;
@@ -43,7 +43,7 @@ class PlanApiTest {
         byte[] picture = Pictures.png(640, 480);
         JsonNode plan = TestGateway.json(gateway.post(
                 PATH,
-                "{\"model\":\"line-reader\",\"pictures\":[{\"type\":\"size\",\"size\":{\"width\":3,\"height\":4,\"frames\":2}},"
+                "{\"model\":\"line-reader\",\"user\":1,\"pictures\":[{\"type\":\"size\",\"size\":{\"width\":3,\"height\":4,\"frames\":2}},"
                         + "{\"type\":\"image_url\",\"image_url\":{\"url\":\"" + Pictures.dataUrl(picture)
                         + "\",\"max_pixels\":1000}}]}"));
 
