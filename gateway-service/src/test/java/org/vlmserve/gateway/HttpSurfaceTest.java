@@ -159,6 +159,17 @@ class HttpSurfaceTest {
     }
 
     @Test
+    void pagesOfOtherOriginsAreToldNothingUnlessConfigured() throws Exception {
+        for (String method : new String[] {"OPTIONS", "GET"}) {
+            try (RawClient client = new RawClient(gateway)) {
+                client.send(method + " /v1/models HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+                        + "Origin: https://chat.example\r\nAccess-Control-Request-Method: GET\r\n\r\n");
+                assertThat(client.readAll()).startsWith("HTTP/1.1 200").doesNotContainIgnoringCase("access-control");
+            }
+        }
+    }
+
+    @Test
     void malformedBodiesAndUnknownModels() throws Exception {
         assertError(gateway.ask("{\"model\":"), 400, "invalid_request");
         assertError(gateway.ask(""), 400, "invalid_request");

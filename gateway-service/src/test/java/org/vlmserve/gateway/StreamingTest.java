@@ -37,7 +37,7 @@ class StreamingTest {
     @BeforeAll
     static void start() {
         gateway = new TestGateway(
-                road, "vlm.stream.keep-alive=300ms", "vlm.stream.buffered-events=50", "vlm.stream.write-timeout=1s");
+                road, "vlm.stream.keep-alive=300ms", "vlm.stream.buffered-bytes=1MB", "vlm.stream.write-timeout=1s");
     }
 
     @AfterAll

@@ -15,6 +15,7 @@ import org.vlmserve.protocol.Sampling;
  * @param pictures where they are; {@link ChatTurn.Visual} parts index this list
  * @param includeUsage whether the stream ends with a chunk of usage
  * @param ignored fields that have no effect
+ * @param bodyBytes size of the body, which the pictures' sources hold until they are decoded
  */
 record ChatRequest(
         String model,
@@ -24,7 +25,8 @@ record ChatRequest(
         Sampling sampling,
         boolean stream,
         boolean includeUsage,
-        IgnoredFields ignored) {
+        IgnoredFields ignored,
+        int bodyBytes) {
 
     ChatRequest {
         turns = List.copyOf(turns);

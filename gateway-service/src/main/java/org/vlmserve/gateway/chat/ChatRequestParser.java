@@ -6,6 +6,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.vlmserve.gateway.chat.ApiFields.Place;
 import org.vlmserve.gateway.chat.ChatRequest.WantedPicture;
@@ -13,6 +14,7 @@ import org.vlmserve.gateway.config.ApiConfig;
 import org.vlmserve.gateway.config.ApiConfig.UnknownFields;
 import org.vlmserve.gateway.config.DetailConfig;
 import org.vlmserve.gateway.config.RequestConfig;
+import org.vlmserve.gateway.http.MemoryBudget;
 import org.vlmserve.protocol.ChatTurn;
 import org.vlmserve.protocol.Medium;
 import org.vlmserve.protocol.PictureSource;
@@ -24,6 +26,7 @@ import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.StreamReadFeature;
+import tools.jackson.core.exc.StreamConstraintsException;
 import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -36,6 +39,15 @@ import tools.jackson.databind.node.ObjectNode;
 public final class ChatRequestParser {
 
     private static final int MAX_STOPS = 16;
+
+    /** Of JSON, not of a model: names, values and brackets. A conversation has a dozen for each message. */
+    private static final long MAX_TOKENS = 200_000;
+
+    /** What a token takes in the tree, beside its text; the costliest are short names, each with an entry in its object's map. */
+    private static final long BYTES_A_TOKEN = 128;
+
+    /** Texts are held as strings, of one or two bytes a character, and once more while they are encoded for the road. */
+    private static final long TEXT_SHARE = 4;
 
     private static final String TEMPLATE_ARGUMENTS = "chat_template_kwargs";
 
@@ -71,23 +83,43 @@ public final class ChatRequestParser {
 
     /** @throws VlmException {@code INVALID_REQUEST}, {@code UNSUPPORTED_FIELD}, {@code PIXEL_LIMITS_INVALID},
      *     {@code REQUEST_TOO_LARGE}, with the field at fault */
-    ChatRequest parse(byte[] bytes) {
+    ChatRequest parse(byte[] bytes, MemoryBudget budget) {
         CutBody body = new CutBody(bytes);
-        JsonNode tree = tree(body);
-        return new Reading(body, Place.REQUEST, tree).read();
+        return withTree(body, budget, tree -> new Reading(body, Place.REQUEST, tree).read());
     }
 
     /** As {@link #parse} does. */
-    PlanCall parsePlan(byte[] bytes) {
+    PlanCall parsePlan(byte[] bytes, MemoryBudget budget) {
         CutBody body = new CutBody(bytes);
-        JsonNode tree = tree(body);
-        return new Reading(body, Place.PLAN, tree).readPlan();
+        return withTree(body, budget, tree -> new Reading(body, Place.PLAN, tree).readPlan());
+    }
+
+    /** Reads the JSON without what was cut out; of what that takes, the texts' share stays reserved. */
+    private <T> T withTree(CutBody body, MemoryBudget budget, Function<JsonNode, T> read) {
+        long size = body.jsonSize();
+        if (body.tokens() > MAX_TOKENS) {
+            throw new VlmException(
+                    ErrorCode.INVALID_REQUEST,
+                    "the body's JSON has some " + body.tokens() + " names, values and brackets, at most " + MAX_TOKENS
+                            + " are read");
+        }
+        long texts = TEXT_SHARE * size;
+        long tree = size + BYTES_A_TOKEN * body.tokens();
+        budget.reserve(texts + tree);
+        T request = read.apply(tree(body));
+        budget.release(tree);
+        return request;
     }
 
     private JsonNode tree(CutBody body) {
         JsonNode tree;
         try {
             tree = json.readTree(body.json());
+        } catch (StreamConstraintsException e) {
+            throw new VlmException(
+                    ErrorCode.INVALID_REQUEST,
+                    "the body's JSON is larger or deeper than is read: " + e.getOriginalMessage(),
+                    e);
         } catch (JacksonException e) {
             String where = e.getLocation() == null
                     ? ""
@@ -136,7 +168,8 @@ public final class ChatRequestParser {
                     sampling,
                     stream,
                     includeUsage,
-                    context.ignored());
+                    context.ignored(),
+                    context.body().size());
         }
 
         private String readTemplateArguments() {
@@ -182,7 +215,7 @@ public final class ChatRequestParser {
                 parts.add(readPlanned(Fields.of(given.get(i), Place.PLANNED, "pictures[" + i + "]", context)));
             }
             request.end();
-            return new PlanCall(model, parts, context.ignored());
+            return new PlanCall(model, parts, context.ignored(), context.body().size());
         }
 
         private PlanCall.Part readPlanned(Fields part) {

@@ -1,6 +1,5 @@
 package org.vlmserve.gateway.chat;
 
-import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -20,21 +19,66 @@ final class CutBody {
     private static final boolean[] BASE64 = base64();
 
     private final byte[] body;
-    private final byte[] json;
     private final String mark = "cut:" + UUID.randomUUID() + ":";
     private final List<Range> ranges = new ArrayList<>();
+    private long tokens = 1;
 
-    private record Range(int from, int to) {}
+    /**
+     * A string of the body.
+     *
+     * @param end after its last byte in the JSON
+     * @param resolvedEnd after its last byte once its escapes are resolved
+     */
+    private record Range(int start, int end, int resolvedEnd) {}
 
     /** @param body becomes this object's own; the bytes of strings that are cut out may change */
     CutBody(byte[] body) {
         this.body = body;
-        this.json = cut();
+        cut();
+    }
+
+    /** Of the body, in bytes. */
+    int size() {
+        return body.length;
+    }
+
+    /** Brackets, names and values of the JSON: at least as many as there are. */
+    long tokens() {
+        return tokens;
+    }
+
+    /** Of the JSON with marks, in bytes. */
+    int jsonSize() {
+        int size = body.length;
+        for (int i = 0; i < ranges.size(); i++) {
+            size += mark(i).length - (ranges.get(i).end() - ranges.get(i).start());
+        }
+        return size;
     }
 
     /** The body with marks, still JSON if the body was. */
     byte[] json() {
+        if (ranges.isEmpty()) {
+            return body;
+        }
+        byte[] json = new byte[jsonSize()];
+        int written = 0;
+        int from = 0;
+        for (int i = 0; i < ranges.size(); i++) {
+            Range range = ranges.get(i);
+            System.arraycopy(body, from, json, written, range.start() - from);
+            written += range.start() - from;
+            byte[] mark = mark(i);
+            System.arraycopy(mark, 0, json, written, mark.length);
+            written += mark.length;
+            from = range.end();
+        }
+        System.arraycopy(body, from, json, written, body.length - from);
         return json;
+    }
+
+    private byte[] mark(int index) {
+        return (mark + index).getBytes(StandardCharsets.US_ASCII);
     }
 
     /** What a mark stands for, or null if this string is not a mark of this body. */
@@ -44,7 +88,8 @@ final class CutBody {
             return null;
         }
         Range range = ranges.get(Integer.parseInt(text.substring(mark.length())));
-        return ByteBuffer.wrap(body, range.from(), range.to() - range.from()).slice();
+        return ByteBuffer.wrap(body, range.start(), range.resolvedEnd() - range.start())
+                .slice();
     }
 
     /** The string as the caller wrote it. */
@@ -67,12 +112,17 @@ final class CutBody {
         return may;
     }
 
-    private byte[] cut() {
-        ByteArrayOutputStream kept = new ByteArrayOutputStream(Math.min(body.length, 1 << 16));
-        int keptUpTo = 0;
+    private void cut() {
         int i = 0;
         while (i < body.length) {
             if (body[i] != '"') {
+                // A container is two brackets and a first element, a comma announces another; an element is a name and
+                // a value at most.
+                if (body[i] == ',') {
+                    tokens += 2;
+                } else if (body[i] == '{' || body[i] == '[') {
+                    tokens += 4;
+                }
                 i++;
                 continue;
             }
@@ -101,18 +151,10 @@ final class CutBody {
                     && !isName(end)) {
                 int cutEnd = escaped ? JsonEscapes.resolve(body, start, end) : end;
                 if (cutEnd >= 0) {
-                    kept.write(body, keptUpTo, start - keptUpTo);
-                    kept.writeBytes((mark + ranges.size()).getBytes(StandardCharsets.US_ASCII));
-                    ranges.add(new Range(start, cutEnd));
-                    keptUpTo = end;
+                    ranges.add(new Range(start, end, cutEnd));
                 }
             }
         }
-        if (ranges.isEmpty()) {
-            return body;
-        }
-        kept.write(body, keptUpTo, body.length - keptUpTo);
-        return kept.toByteArray();
     }
 
     /** Whether the string that ends here is a field's name. */

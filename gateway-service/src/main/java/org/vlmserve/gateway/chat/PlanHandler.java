@@ -13,6 +13,7 @@ import org.vlmserve.gateway.http.Admission;
 import org.vlmserve.gateway.http.BodyReader;
 import org.vlmserve.gateway.http.Call;
 import org.vlmserve.gateway.http.GatewayMetrics;
+import org.vlmserve.gateway.http.MemoryBudget;
 import org.vlmserve.messaging.PlanRequest;
 import org.vlmserve.messaging.PlanRequest.PlanInput;
 import org.vlmserve.messaging.RequestRoad;
@@ -61,14 +62,14 @@ public final class PlanHandler implements WebHandler {
     public Mono<Void> handle(ServerWebExchange exchange) {
         Duration timeout = intake.timeout(exchange);
         return Mono.using(
-                admission::admit,
+                admission::open,
                 ticket -> {
                     Call call = Call.of(exchange.getAttributes());
                     Instant deadline = Instant.now().plus(timeout);
                     return prepare(exchange, call, deadline, ticket)
                             .timeout(timeout)
                             .onErrorMap(TimeoutException.class, e -> Intake.late(timeout, e))
-                            .flatMap(planned -> plan(planned.request())
+                            .flatMap(planned -> plan(planned.request(), ticket)
                                     .flatMap(layouts ->
                                             Intake.write(exchange.getResponse(), json, body(planned, layouts))));
                 },
@@ -78,14 +79,17 @@ public final class PlanHandler implements WebHandler {
     private record Planned(PlanRequest request, IgnoredFields ignored) {}
 
     private Mono<Planned> prepare(ServerWebExchange exchange, Call call, Instant deadline, Admission.Ticket ticket) {
-        return bodies.read(exchange.getRequest(), call, ticket::reserve)
-                .publishOn(blocking)
-                .map(parser::parsePlan)
+        return bodies.read(exchange.getRequest(), call, ticket)
+                .map(body -> {
+                    ticket.admit();
+                    return parser.parsePlan(body, ticket);
+                })
                 .doOnNext(wanted -> {
                     intake.requireModel(call, wanted.model());
                     metrics.ignored(wanted.ignored().kinds());
                 })
                 .flatMap(wanted -> intake.fetch(wanted.wanted(), ticket).map(files -> {
+                    ticket.release(wanted.bodyBytes());
                     call.answerId("plan-" + UUID.randomUUID().toString().replace("-", ""));
                     PlanRequest request = new PlanRequest(
                             call.answerId(),
@@ -106,9 +110,18 @@ public final class PlanHandler implements WebHandler {
         return inputs;
     }
 
-    private Mono<List<PictureLayout>> plan(PlanRequest request) {
+    private Mono<List<PictureLayout>> plan(PlanRequest request, MemoryBudget budget) {
         // To cancel the future is to tell the stages.
-        return Mono.fromFuture(() -> road.plan(request)).subscribeOn(blocking);
+        return Mono.fromFuture(() -> Intake.produced(budget, files(request), () -> road.plan(request)))
+                .subscribeOn(blocking);
+    }
+
+    private static List<PictureFiles> files(PlanRequest request) {
+        return request.pictures().stream()
+                .map(PlanInput::subject)
+                .filter(PictureFiles.class::isInstance)
+                .map(PictureFiles.class::cast)
+                .toList();
     }
 
     private static JsonNode body(Planned planned, List<PictureLayout> layouts) {

@@ -20,7 +20,7 @@ public final class GatewayMetrics {
                 .description("requests admitted and not yet answered to the end")
                 .register(registry);
         Gauge.builder("vlm.gateway.bytes.in.flight", admission, Admission::bytesInFlight)
-                .description("bytes of bodies and fetched pictures of those requests")
+                .description("heap that requests hold, from their body's first byte")
                 .baseUnit("bytes")
                 .register(registry);
     }

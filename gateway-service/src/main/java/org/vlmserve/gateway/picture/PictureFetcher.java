@@ -7,8 +7,8 @@ import java.net.URI;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeoutException;
-import java.util.function.LongConsumer;
 import org.vlmserve.gateway.config.MediaConfig;
+import org.vlmserve.gateway.http.MemoryBudget;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 import reactor.core.publisher.Flux;
@@ -54,15 +54,16 @@ public final class PictureFetcher {
     }
 
     /**
-     * @param reserve told of fetched bytes before they are kept; may refuse by throwing
+     * @param budget told of the file's bytes before they are kept, and holds them afterwards
      * @return the file, of a supported type. Errors: {@code PICTURE_URL_REFUSED}, {@code PICTURE_UNREACHABLE},
      *     {@code PICTURE_TOO_LARGE}, {@code PICTURE_TYPE_UNSUPPORTED}, {@code INVALID_REQUEST}
      */
-    public Mono<byte[]> fetch(PictureUrl source, LongConsumer reserve) {
+    public Mono<byte[]> fetch(PictureUrl source, MemoryBudget budget) {
         Mono<byte[]> content = switch (source) {
             case PictureUrl.Inline inline ->
-                Mono.fromCallable(() -> inline.decode(maxBytes, reserve)).subscribeOn(blocking);
-            case PictureUrl.Remote remote -> download(remote, reserve);
+                Mono.fromCallable(() -> inline.decode(maxBytes, budget::reserve))
+                        .subscribeOn(blocking);
+            case PictureUrl.Remote remote -> download(remote, budget);
         };
         return content.doOnNext(bytes -> PictureType.require(bytes, source.param()));
     }
@@ -73,16 +74,16 @@ public final class PictureFetcher {
      * @param sources one for a file; several for frames, in the order of time
      * @return the files, of supported types, together no larger than one picture may be. Errors as of {@link #fetch}
      */
-    public Mono<List<byte[]>> fetchVideo(List<PictureUrl> sources, LongConsumer reserve) {
+    public Mono<List<byte[]>> fetchVideo(List<PictureUrl> sources, MemoryBudget budget) {
         return Flux.fromIterable(sources)
                 .concatMap(source -> switch (source) {
                     case PictureUrl.Inline inline ->
-                        Mono.fromCallable(() -> inline.decodeVideo(maxBytes, reserve))
+                        Mono.fromCallable(() -> inline.decodeVideo(maxBytes, budget::reserve))
                                 .subscribeOn(blocking)
                                 .flatMapIterable(files -> files)
                                 .map(file -> new Part(file, source.param()));
                     case PictureUrl.Remote remote ->
-                        download(remote, reserve).map(file -> new Part(file, source.param()));
+                        download(remote, budget).map(file -> new Part(file, source.param()));
                 })
                 .collect(VideoParts::new, VideoParts::add)
                 .map(VideoParts::files);
@@ -108,7 +109,7 @@ public final class PictureFetcher {
         }
     }
 
-    private Mono<byte[]> download(PictureUrl.Remote remote, LongConsumer reserve) {
+    private Mono<byte[]> download(PictureUrl.Remote remote, MemoryBudget budget) {
         if (!config.fetchUrls()) {
             return Mono.error(new VlmException(
                     ErrorCode.PICTURE_URL_REFUSED,
@@ -116,15 +117,15 @@ public final class PictureFetcher {
                     remote.param(),
                     null));
         }
-        return follow(remote.url(), remote.param(), config.maxRedirects(), reserve)
+        return follow(remote.url(), remote.param(), config.maxRedirects(), budget)
                 .timeout(config.timeout())
                 .onErrorMap(error -> !(error instanceof VlmException), error -> unreachable(error, remote.param()));
     }
 
-    private Mono<byte[]> follow(String url, String param, int redirects, LongConsumer reserve) {
+    private Mono<byte[]> follow(String url, String param, int redirects, MemoryBudget budget) {
         return Mono.fromCallable(() -> policy.check(url, param))
                 .subscribeOn(blocking)
-                .flatMap(target -> get(target, param, reserve).flatMap(reply -> switch (reply) {
+                .flatMap(target -> get(target, param, budget).flatMap(reply -> switch (reply) {
                     case Reply.Content content -> Mono.just(content.bytes());
                     case Reply.Redirect redirect -> {
                         if (redirects == 0) {
@@ -134,7 +135,7 @@ public final class PictureFetcher {
                                     param,
                                     null));
                         }
-                        yield follow(resolve(target.url(), redirect.location(), param), param, redirects - 1, reserve);
+                        yield follow(resolve(target.url(), redirect.location(), param), param, redirects - 1, budget);
                     }
                 }));
     }
@@ -145,19 +146,19 @@ public final class PictureFetcher {
         record Redirect(String location) implements Reply {}
     }
 
-    private Mono<Reply> get(AddressPolicy.Target target, String param, LongConsumer reserve) {
+    private Mono<Reply> get(AddressPolicy.Target target, String param, MemoryBudget budget) {
         return (target.secure() ? secure : plain)
                 .remoteAddress(target::address)
                 .headers(headers -> headers.set(HttpHeaderNames.HOST, target.hostHeader()))
                 .get()
                 .uri(target.requestTarget())
-                .response((response, content) -> reply(response, content, param, reserve))
+                .response((response, content) -> reply(response, content, param, budget))
                 .single();
     }
 
-    private Mono<Reply> reply(HttpClientResponse response, ByteBufFlux content, String param, LongConsumer reserve) {
+    private Mono<Reply> reply(HttpClientResponse response, ByteBufFlux content, String param, MemoryBudget budget) {
         return switch (response.status().code()) {
-            case 200 -> body(response, content, param, reserve).map(Reply.Content::new);
+            case 200 -> body(response, content, param, budget).map(Reply.Content::new);
             case 301, 302, 303, 307, 308 -> {
                 String location = response.responseHeaders().get(HttpHeaderNames.LOCATION);
                 yield location == null
@@ -175,37 +176,40 @@ public final class PictureFetcher {
         };
     }
 
-    private Mono<byte[]> body(HttpClientResponse response, ByteBufFlux content, String param, LongConsumer reserve) {
+    private Mono<byte[]> body(HttpClientResponse response, ByteBufFlux content, String param, MemoryBudget budget) {
         String declared = response.responseHeaders().get(HttpHeaderNames.CONTENT_LENGTH);
         if (declared != null && declared.matches("[0-9]{1,18}") && Long.parseLong(declared) > maxBytes) {
             return Mono.error(PictureUrl.tooLarge(Long.parseLong(declared), maxBytes, param));
         }
-        return content.collect(Parts::new, (parts, buffer) -> parts.add(buffer, param, reserve))
-                .map(Parts::join);
+        return content.collect(Parts::new, (parts, buffer) -> parts.add(buffer, param, budget))
+                .map(parts -> parts.join(budget));
     }
 
     private final class Parts {
         private final List<byte[]> parts = new ArrayList<>();
         private long size;
 
-        void add(ByteBuf buffer, String param, LongConsumer reserve) {
+        void add(ByteBuf buffer, String param, MemoryBudget budget) {
             size += buffer.readableBytes();
             if (size > maxBytes) {
                 throw PictureUrl.tooLarge(size, maxBytes, param);
             }
-            reserve.accept(buffer.readableBytes());
+            budget.reserve(buffer.readableBytes());
             byte[] part = new byte[buffer.readableBytes()];
             buffer.readBytes(part);
             parts.add(part);
         }
 
-        byte[] join() {
+        byte[] join(MemoryBudget budget) {
+            budget.reserve(size);
             byte[] all = new byte[(int) size];
             int at = 0;
             for (byte[] part : parts) {
                 System.arraycopy(part, 0, all, at, part.length);
                 at += part.length;
             }
+            parts.clear();
+            budget.release(size);
             return all;
         }
     }

@@ -54,10 +54,33 @@ public sealed interface PictureUrl {
         return Inline.isDataUrl(url) || (url.remaining() >= SHORTEST_BASE64 && Base64Text.mayBe(url));
     }
 
-    /** @param text a whole {@code data:} URL, or base64 alone; from position to limit, never changed */
-    record Inline(ByteBuffer text, String param) implements PictureUrl {
+    /** Content that came with the request. It is decoded once, and lets go of its text then: a body is much larger than its other texts. */
+    final class Inline implements PictureUrl {
 
         private static final int LONGEST_HEADER = 1024;
+
+        private @Nullable ByteBuffer text;
+        private final String param;
+
+        /** @param text a whole {@code data:} URL, or base64 alone; from position to limit, never changed */
+        Inline(ByteBuffer text, String param) {
+            this.text = text;
+            this.param = param;
+        }
+
+        @Override
+        public String param() {
+            return param;
+        }
+
+        private ByteBuffer take() {
+            ByteBuffer taken = text;
+            if (taken == null) {
+                throw new IllegalStateException("the content of " + param + " was decoded before");
+            }
+            text = null;
+            return taken;
+        }
 
         private static boolean isDataUrl(ByteBuffer url) {
             String prefix = "data:";
@@ -114,10 +137,10 @@ public sealed interface PictureUrl {
         private record Content(ByteBuffer text, boolean base64) {}
 
         private Content content() {
-            if (!isDataUrl(text)) {
-                return new Content(text.duplicate(), true);
+            ByteBuffer rest = take().duplicate();
+            if (!isDataUrl(rest)) {
+                return new Content(rest, true);
             }
-            ByteBuffer rest = text.duplicate();
             int comma = -1;
             for (int i = rest.position(); i < Math.min(rest.limit(), rest.position() + LONGEST_HEADER); i++) {
                 if (rest.get(i) == ',') {

@@ -31,6 +31,7 @@ import org.vlmserve.gateway.config.ApiConfig;
 import org.vlmserve.gateway.config.ApiConfig.UnknownFields;
 import org.vlmserve.gateway.config.DetailConfig;
 import org.vlmserve.gateway.config.RequestConfig;
+import org.vlmserve.gateway.http.MemoryBudget;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 import tools.jackson.databind.JsonNode;
@@ -156,7 +157,7 @@ class ApiDocumentTest {
     void whatIsListedAsObeyedIsRead() {
         Set<String> read = new TreeSet<>();
         for (String body : OBEYED) {
-            assertThat(parser.parse(body.getBytes(StandardCharsets.UTF_8))
+            assertThat(parser.parse(body.getBytes(StandardCharsets.UTF_8), MemoryBudget.UNBOUNDED)
                             .ignored()
                             .paths())
                     .isEmpty();
@@ -164,7 +165,7 @@ class ApiDocumentTest {
         }
         assertThat(read)
                 .containsAll(fields(State.OBEYED).stream().map(Field::path).toList());
-        assertThat(parser.parsePlan(PLAN.getBytes(StandardCharsets.UTF_8))
+        assertThat(parser.parsePlan(PLAN.getBytes(StandardCharsets.UTF_8), MemoryBudget.UNBOUNDED)
                         .ignored()
                         .paths())
                 .isEmpty();
@@ -245,11 +246,15 @@ class ApiDocumentTest {
     void whatIsListedAsIgnoredMayHaveAnyValueAndIsTold(Field field) {
         for (String value : List.of("true", "7", "\"text\"", "[1,\"a\"]", "{\"a\":{}}")) {
             Sample sample = sample(field, value);
-            IgnoredFields ignored = parser.parse(sample.body()).ignored();
+            IgnoredFields ignored =
+                    parser.parse(sample.body(), MemoryBudget.UNBOUNDED).ignored();
             assertThat(ignored.paths()).containsExactly(sample.at());
             assertThat(ignored.kinds()).containsExactly(field.path());
         }
-        assertThat(parser.parse(sample(field, "null").body()).ignored().paths()).isEmpty();
+        assertThat(parser.parse(sample(field, "null").body(), MemoryBudget.UNBOUNDED)
+                        .ignored()
+                        .paths())
+                .isEmpty();
     }
 
     @ParameterizedTest
@@ -257,13 +262,14 @@ class ApiDocumentTest {
     void whatIsListedAsRefusedIsRefusedUnlessItAsksForNothing(Field field) {
         for (String value : List.of("7", "\"text\"", "[1]", "{\"a\":1}")) {
             Sample sample = sample(field, value);
-            VlmException error = catchThrowableOfType(VlmException.class, () -> parser.parse(sample.body()));
+            VlmException error =
+                    catchThrowableOfType(VlmException.class, () -> parser.parse(sample.body(), MemoryBudget.UNBOUNDED));
             assertThat(error.code()).isEqualTo(ErrorCode.UNSUPPORTED_FIELD);
             assertThat(error.param()).isEqualTo(sample.at());
             assertThat(error).hasMessageContaining(field.why().replace("`", ""));
         }
         Stream.concat(Stream.of("null"), field.asksNothing().stream().map(JsonNode::toString))
-                .forEach(value -> assertThat(parser.parse(sample(field, value).body())
+                .forEach(value -> assertThat(parser.parse(sample(field, value).body(), MemoryBudget.UNBOUNDED)
                                 .ignored()
                                 .paths())
                         .isEmpty());

@@ -17,6 +17,7 @@ import org.vlmserve.gateway.config.ApiConfig;
 import org.vlmserve.gateway.config.ApiConfig.UnknownFields;
 import org.vlmserve.gateway.config.DetailConfig;
 import org.vlmserve.gateway.config.RequestConfig;
+import org.vlmserve.gateway.http.MemoryBudget;
 import org.vlmserve.gateway.picture.PictureUrl;
 import org.vlmserve.protocol.ChatTurn;
 import org.vlmserve.protocol.Medium;
@@ -39,7 +40,7 @@ class ChatRequestParserTest {
             new ApiConfig(UnknownFields.IGNORE));
 
     private ChatRequest parse(String json) {
-        return parser.parse(json.getBytes(StandardCharsets.UTF_8));
+        return parser.parse(json.getBytes(StandardCharsets.UTF_8), MemoryBudget.UNBOUNDED);
     }
 
     /** A request with this among its fields, in single quotes for brevity. */
@@ -83,7 +84,8 @@ class ChatRequestParserTest {
                         Sampling.DEFAULTS,
                         false,
                         false,
-                        request.ignored()));
+                        request.ignored(),
+                        request.bodyBytes()));
         assertThat(request.ignored().paths()).isEmpty();
     }
 
@@ -145,7 +147,8 @@ class ChatRequestParserTest {
 
     private PlanCall plan(String fields) {
         return parser.parsePlan(
-                ("{'model':'m'," + fields + "}").replace('\'', '"').getBytes(StandardCharsets.UTF_8));
+                ("{'model':'m'," + fields + "}").replace('\'', '"').getBytes(StandardCharsets.UTF_8),
+                MemoryBudget.UNBOUNDED);
     }
 
     @Test
@@ -240,12 +243,14 @@ class ChatRequestParserTest {
                 new DetailConfig(200_704, null, null),
                 new ApiConfig(UnknownFields.REFUSE));
         String body = "{'model':'m','user':'u','messages':[{'role':'user','content':'Hi','x':1}]}".replace('\'', '"');
-        VlmException error =
-                catchThrowableOfType(VlmException.class, () -> strict.parse(body.getBytes(StandardCharsets.UTF_8)));
+        VlmException error = catchThrowableOfType(
+                VlmException.class, () -> strict.parse(body.getBytes(StandardCharsets.UTF_8), MemoryBudget.UNBOUNDED));
 
         assertThat(error.code()).isEqualTo(ErrorCode.UNSUPPORTED_FIELD);
         assertThat(error.param()).isEqualTo("messages[0].x");
-        assertThat(strict.parse(body.replace("\"x\"", "\"name\"").getBytes(StandardCharsets.UTF_8))
+        assertThat(strict.parse(
+                                body.replace("\"x\"", "\"name\"").getBytes(StandardCharsets.UTF_8),
+                                MemoryBudget.UNBOUNDED)
                         .ignored()
                         .paths())
                 .containsExactlyInAnyOrder("messages[0].name", "user");

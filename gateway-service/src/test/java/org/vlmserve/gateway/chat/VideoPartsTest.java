@@ -18,6 +18,7 @@ import org.vlmserve.gateway.config.ApiConfig;
 import org.vlmserve.gateway.config.ApiConfig.UnknownFields;
 import org.vlmserve.gateway.config.DetailConfig;
 import org.vlmserve.gateway.config.RequestConfig;
+import org.vlmserve.gateway.http.MemoryBudget;
 import org.vlmserve.gateway.picture.PictureUrl;
 import org.vlmserve.protocol.ChatTurn;
 import org.vlmserve.protocol.FrameSampling;
@@ -43,7 +44,7 @@ class VideoPartsTest {
     /** A request with this one part, in single quotes for brevity. */
     private ChatRequest part(String part, String fields) {
         String json = "{'model':'m'" + fields + ",'messages':[{'role':'user','content':[" + part + "]}]}";
-        return parser.parse(json.replace('\'', '"').getBytes(StandardCharsets.UTF_8));
+        return parser.parse(json.replace('\'', '"').getBytes(StandardCharsets.UTF_8), MemoryBudget.UNBOUNDED);
     }
 
     private ChatRequest part(String part) {
@@ -162,7 +163,8 @@ class VideoPartsTest {
     void onlyAUserShowsVideosAndTheyCountAsPictures() {
         String json = "{'model':'m','messages':[{'role':'assistant','content':[{'type':'video','video':'a'}]}]}";
         VlmException assistant = catchThrowableOfType(
-                VlmException.class, () -> parser.parse(json.replace('\'', '"').getBytes(StandardCharsets.UTF_8)));
+                VlmException.class,
+                () -> parser.parse(json.replace('\'', '"').getBytes(StandardCharsets.UTF_8), MemoryBudget.UNBOUNDED));
         assertThat(assistant.param()).isEqualTo("messages[0].content[0].type");
         String video = "{'type':'video','video':'" + CLIP + "'}";
         VlmException many = catchThrowableOfType(VlmException.class, () -> part(video + "," + video + "," + video));
@@ -173,7 +175,8 @@ class VideoPartsTest {
     void aPlanTakesVideosToo() {
         String json = "{'model':'m','pictures':[{'type':'video_url','video_url':{'url':'" + CLIP
                 + "','num_frames':8}},{'type':'size','size':{'width':640,'height':360,'frames':8}}]}";
-        PlanCall plan = parser.parsePlan(json.replace('\'', '"').getBytes(StandardCharsets.UTF_8));
+        PlanCall plan =
+                parser.parsePlan(json.replace('\'', '"').getBytes(StandardCharsets.UTF_8), MemoryBudget.UNBOUNDED);
         assertThat(plan.wanted())
                 .containsExactly(new WantedPicture(
                         Medium.VIDEO,

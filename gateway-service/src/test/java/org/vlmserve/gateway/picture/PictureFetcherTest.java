@@ -36,6 +36,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.vlmserve.gateway.Pictures;
 import org.vlmserve.gateway.config.MediaConfig;
+import org.vlmserve.gateway.http.MemoryBudget;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 import reactor.core.scheduler.Schedulers;
@@ -48,6 +49,17 @@ class PictureFetcherTest {
     private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
     private final AtomicInteger lookUps = new AtomicInteger();
     private final AtomicLong reserved = new AtomicLong();
+    private final MemoryBudget budget = new MemoryBudget() {
+        @Override
+        public void reserve(long bytes) {
+            reserved.addAndGet(bytes);
+        }
+
+        @Override
+        public void release(long bytes) {
+            reserved.addAndGet(-bytes);
+        }
+    };
     private HttpServer server;
 
     @BeforeEach
@@ -85,7 +97,7 @@ class PictureFetcherTest {
 
     private byte[] fetch(String url) {
         return Objects.requireNonNull(fetcher("pictures.example")
-                .fetch(new PictureUrl.Remote(url, "p"), reserved::addAndGet)
+                .fetch(new PictureUrl.Remote(url, "p"), budget)
                 .block());
     }
 
@@ -142,7 +154,7 @@ class PictureFetcherTest {
         VlmException error = catchThrowableOfType(
                 VlmException.class,
                 () -> fetcher()
-                        .fetch(new PictureUrl.Remote(url("/"), "p"), reserved::addAndGet)
+                        .fetch(new PictureUrl.Remote(url("/"), "p"), budget)
                         .block());
 
         assertThat(error.code()).isEqualTo(ErrorCode.PICTURE_URL_REFUSED);
@@ -241,7 +253,7 @@ class PictureFetcherTest {
         VlmException error = catchThrowableOfType(
                 VlmException.class,
                 () -> fetcher(Duration.ofSeconds(1), "pictures.example")
-                        .fetch(new PictureUrl.Remote(url("/drip"), "p"), reserved::addAndGet)
+                        .fetch(new PictureUrl.Remote(url("/drip"), "p"), budget)
                         .block());
         assertThat(error.code()).isEqualTo(ErrorCode.PICTURE_UNREACHABLE);
         assertThat(error).hasMessageContaining("1000 ms");
@@ -273,7 +285,7 @@ class PictureFetcherTest {
 
         assertThat(catchThrowableOfType(
                                 VlmException.class,
-                                () -> fetcher.fetch(new PictureUrl.Remote(url("/"), "p"), bytes -> {})
+                                () -> fetcher.fetch(new PictureUrl.Remote(url("/"), "p"), MemoryBudget.UNBOUNDED)
                                         .block())
                         .code())
                 .isEqualTo(ErrorCode.PICTURE_URL_REFUSED);
@@ -324,14 +336,16 @@ class PictureFetcherTest {
             System.setProperty("javax.net.ssl.trustStore", store.toString());
             System.setProperty("javax.net.ssl.trustStorePassword", "changeit");
             PictureFetcher trusting = fetcher("pictures.example", "other.example");
-            assertThat(trusting.fetch(new PictureUrl.Remote("https://pictures.example" + port, "p"), bytes -> {})
+            assertThat(trusting.fetch(
+                                    new PictureUrl.Remote("https://pictures.example" + port, "p"),
+                                    MemoryBudget.UNBOUNDED)
                             .block())
                     .isEqualTo(PNG);
             assertThat(catchThrowableOfType(
                                     VlmException.class,
                                     () -> trusting.fetch(
                                                     new PictureUrl.Remote("https://other.example" + port, "p"),
-                                                    bytes -> {})
+                                                    MemoryBudget.UNBOUNDED)
                                             .block())
                             .code())
                     .isEqualTo(ErrorCode.PICTURE_UNREACHABLE);

@@ -3,9 +3,9 @@ package org.vlmserve.gateway.picture;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
-import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Base64;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.vlmserve.gateway.Pictures;
 import org.vlmserve.protocol.error.ErrorCode;
@@ -46,20 +46,22 @@ class VideoTypeTest {
         return error.code();
     }
 
+    private static List<byte[]> decodeVideo(String url, long maxBytes) {
+        return ((PictureUrl.Inline) PictureUrl.of(url, "p")).decodeVideo(maxBytes, size -> {});
+    }
+
     @Test
     void framesShareOneLimit() {
         String frame = Base64.getEncoder().encodeToString(new byte[30]);
-        PictureUrl.Inline url = new PictureUrl.Inline(
-                ByteBuffer.wrap(bytes("data:video/jpeg;base64," + frame + "," + frame + "," + frame)), "p");
-        assertThat(url.decodeVideo(90, size -> {}))
+        String url = "data:video/jpeg;base64," + frame + "," + frame + "," + frame;
+        assertThat(decodeVideo(url, 90))
                 .hasSize(3)
                 .allSatisfy(one -> assertThat(one).hasSize(30));
-        VlmException large = catchThrowableOfType(VlmException.class, () -> url.decodeVideo(89, size -> {}));
+        VlmException large = catchThrowableOfType(VlmException.class, () -> decodeVideo(url, 89));
         assertThat(large.code()).isEqualTo(ErrorCode.PICTURE_TOO_LARGE);
         assertThat(large.param()).isEqualTo("p");
-        PictureUrl.Inline gap =
-                new PictureUrl.Inline(ByteBuffer.wrap(bytes("data:video/jpeg;base64," + frame + ",@")), "p");
-        assertThat(catchThrowableOfType(VlmException.class, () -> gap.decodeVideo(90, size -> {}))
+        String gap = "data:video/jpeg;base64," + frame + ",@";
+        assertThat(catchThrowableOfType(VlmException.class, () -> decodeVideo(gap, 90))
                         .code())
                 .isEqualTo(ErrorCode.INVALID_REQUEST);
     }
