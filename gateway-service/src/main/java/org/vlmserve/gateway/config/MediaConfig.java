@@ -14,6 +14,7 @@ import org.springframework.boot.context.properties.bind.DefaultValue;
  * @param timeout for one picture: name resolution, all redirects and the body
  * @param maxRedirects followed, each checked like the first URL
  * @param concurrency pictures of one request that are fetched at once
+ * @param contact a URL or mail address that is told to the hosts, for them to complain
  */
 @ConfigurationProperties("vlm.media")
 public record MediaConfig(
@@ -22,7 +23,8 @@ public record MediaConfig(
         @DefaultValue("5s") Duration connectTimeout,
         @DefaultValue("20s") Duration timeout,
         @DefaultValue("3") int maxRedirects,
-        @DefaultValue("4") int concurrency) {
+        @DefaultValue("4") int concurrency,
+        @DefaultValue("") String contact) {
 
     public MediaConfig {
         allowedHosts = List.copyOf(allowedHosts);
@@ -30,5 +32,9 @@ public record MediaConfig(
         Require.positive("vlm.media.timeout", timeout);
         Require.within("vlm.media.max-redirects", maxRedirects, 0, 20);
         Require.within("vlm.media.concurrency", concurrency, 1, 64);
+        if (!contact.matches("[!-~ ]{0,200}") || contact.contains("(") || contact.contains(")")) {
+            throw new IllegalArgumentException("vlm.media.contact is '" + contact
+                    + "', expected a URL or mail address in ASCII, without parentheses");
+        }
     }
 }

@@ -1,6 +1,8 @@
 package org.vlmserve.gateway.http;
 
+import java.io.IOException;
 import java.time.Duration;
+import java.util.EnumSet;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
@@ -47,10 +49,10 @@ public final class BodyReader {
      */
     public Mono<byte[]> read(ServerHttpRequest request, Call call, MemoryBudget budget) {
         return Mono.defer(() -> {
-            ContentCoding coding = ContentCoding.of(request.getHeaders());
+            ContentCoding coding = coding(request.getHeaders());
             long declared = request.getHeaders().getContentLength();
             if (declared > maxBytes) {
-                return Mono.error(GrowingBody.tooLarge(declared, maxBytes));
+                return Mono.error(tooLarge(declared));
             }
             call.takeBody();
             AtomicLong received = new AtomicLong();
@@ -59,8 +61,39 @@ public final class BodyReader {
                     .map(Body::finish);
             return Mono.firstWithSignal(body, tooSlow(received))
                     .publishOn(blocking)
-                    .map(bytes -> coding.decode(bytes, new GrowingBody(maxBytes, -1, budget), budget));
+                    .map(bytes -> decoded(bytes, coding, budget));
         });
+    }
+
+    private static ContentCoding coding(HttpHeaders headers) {
+        try {
+            return ContentCoding.of(headers.getOrEmpty(HttpHeaders.CONTENT_ENCODING), EnumSet.of(ContentCoding.GZIP));
+        } catch (IllegalArgumentException e) {
+            throw new VlmException(
+                    ErrorCode.CONTENT_ENCODING_UNSUPPORTED,
+                    "the Content-Encoding header says " + e.getMessage() + ", expected gzip or identity",
+                    HttpHeaders.CONTENT_ENCODING,
+                    e);
+        }
+    }
+
+    private byte[] decoded(byte[] bytes, ContentCoding coding, MemoryBudget budget) {
+        try {
+            return coding.decode(bytes, new GrowingBody(maxBytes, -1, budget, this::tooLarge), budget);
+        } catch (IOException e) {
+            throw new VlmException(
+                    ErrorCode.INVALID_REQUEST,
+                    "the body is declared as gzip, and is cut off or no gzip at all",
+                    HttpHeaders.CONTENT_ENCODING,
+                    e);
+        }
+    }
+
+    private VlmException tooLarge(long size) {
+        return new VlmException(
+                ErrorCode.REQUEST_TOO_LARGE,
+                "the body has " + size + " bytes or more, at most " + maxBytes
+                        + " are taken; send smaller pictures, or their URLs");
     }
 
     /** Fails once too little has come in a span of time; never ends otherwise. */
@@ -122,7 +155,7 @@ public final class BodyReader {
         private @Nullable VlmException refused;
 
         Body(long declared, MemoryBudget budget, AtomicLong received) {
-            this.kept = new GrowingBody(maxBytes, declared, budget);
+            this.kept = new GrowingBody(maxBytes, declared, budget, BodyReader.this::tooLarge);
             this.received = received;
         }
 

@@ -1,25 +1,31 @@
 package org.vlmserve.gateway.http;
 
 import java.io.ByteArrayInputStream;
-import java.io.EOFException;
 import java.io.IOException;
+import java.io.InputStream;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import java.util.zip.GZIPInputStream;
-import org.springframework.http.HttpHeaders;
-import org.vlmserve.protocol.error.ErrorCode;
-import org.vlmserve.protocol.error.VlmException;
+import java.util.zip.Inflater;
+import java.util.zip.InflaterInputStream;
 
-/** How a body is coded on its way (RFC 9110, section 8.4). */
-enum ContentCoding {
+/** How a message's content is coded on its way (RFC 9110, section 8.4). */
+public enum ContentCoding {
     IDENTITY,
-    GZIP;
+    GZIP,
+    /** The zlib format, or what is inside of it: servers differ about the name. */
+    DEFLATE;
 
     private static final int PIECE = 8 << 10;
 
-    /** @throws VlmException {@code CONTENT_ENCODING_UNSUPPORTED} naming the coding */
-    static ContentCoding of(HttpHeaders headers) {
-        List<String> codings = headers.getOrEmpty(HttpHeaders.CONTENT_ENCODING).stream()
+    /**
+     * What the values of {@code Content-Encoding} name.
+     *
+     * @throws IllegalArgumentException with the names, if they are more than one or none of these
+     */
+    public static ContentCoding of(List<String> values, Set<ContentCoding> known) {
+        List<String> codings = values.stream()
                 .flatMap(value -> List.of(value.split(",")).stream())
                 .map(coding -> coding.strip().toLowerCase(Locale.ROOT))
                 .filter(coding -> !coding.isEmpty() && !coding.equals("identity"))
@@ -27,48 +33,56 @@ enum ContentCoding {
         if (codings.isEmpty()) {
             return IDENTITY;
         }
-        if (codings.size() == 1
-                && (codings.getFirst().equals("gzip") || codings.getFirst().equals("x-gzip"))) {
-            return GZIP;
+        ContentCoding coding = codings.size() > 1
+                ? null
+                : switch (codings.getFirst()) {
+                    case "gzip", "x-gzip" -> GZIP;
+                    case "deflate" -> DEFLATE;
+                    default -> null;
+                };
+        if (coding == null || !known.contains(coding)) {
+            String names = String.join(", ", codings);
+            throw new IllegalArgumentException(names.length() <= 64 ? names : names.substring(0, 64) + "…");
         }
-        String shown = String.join(", ", codings);
-        throw new VlmException(
-                ErrorCode.CONTENT_ENCODING_UNSUPPORTED,
-                "the Content-Encoding header says " + (shown.length() <= 64 ? shown : shown.substring(0, 64) + "…")
-                        + ", expected gzip or identity",
-                HttpHeaders.CONTENT_ENCODING,
-                null);
+        return coding;
     }
 
     /**
-     * The body as it was before it was coded. Of {@code budget}, the coded body's length is given back and the result's is held.
+     * The content as it was before it was coded. Of {@code budget}, the coded content's length is given back and the result's is held.
      *
-     * @throws VlmException {@code REQUEST_TOO_LARGE}, as soon as the limit is passed; {@code INVALID_REQUEST} for what is not of this coding
+     * @param grown takes what is decoded, and ends it as soon as its limit is passed
+     * @throws IOException for what is not of this coding, or is cut off
      */
-    byte[] decode(byte[] body, GrowingBody grown, MemoryBudget budget) {
+    public byte[] decode(byte[] content, GrowingBody grown, MemoryBudget budget) throws IOException {
         if (this == IDENTITY) {
-            return body;
+            return content;
         }
         byte[] piece = new byte[PIECE];
-        try (GZIPInputStream gzip = new GZIPInputStream(new ByteArrayInputStream(body), PIECE)) {
-            for (int count = gzip.read(piece); count >= 0; count = gzip.read(piece)) {
+        try (InputStream decoded = decoder(content)) {
+            for (int count = decoded.read(piece); count >= 0; count = decoded.read(piece)) {
                 grown.add(piece, count);
             }
-        } catch (EOFException e) {
-            throw malformed("is cut off", e);
-        } catch (IOException e) {
-            throw malformed("is not gzip", e);
         }
-        byte[] decoded = grown.finish();
-        budget.release(body.length);
-        return decoded;
+        byte[] all = grown.finish();
+        budget.release(content.length);
+        return all;
     }
 
-    private static VlmException malformed(String what, IOException cause) {
-        return new VlmException(
-                ErrorCode.INVALID_REQUEST,
-                "the body is declared as gzip and " + what,
-                HttpHeaders.CONTENT_ENCODING,
-                cause);
+    private InputStream decoder(byte[] content) throws IOException {
+        InputStream in = new ByteArrayInputStream(content);
+        if (this == GZIP) {
+            return new GZIPInputStream(in, PIECE);
+        }
+        boolean zlib = content.length >= 2
+                && (content[0] & 0x0F) == 8
+                && ((content[0] & 0xFF) << 8 | (content[1] & 0xFF)) % 31 == 0;
+        Inflater inflater = new Inflater(!zlib);
+        return new InflaterInputStream(in, inflater, PIECE) {
+            @Override
+            public void close() throws IOException {
+                super.close();
+                inflater.end();
+            }
+        };
     }
 }

@@ -3,11 +3,15 @@ package org.vlmserve.gateway.picture;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelOption;
 import io.netty.handler.codec.http.HttpHeaderNames;
-import java.net.URI;
+import java.io.IOException;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.TimeoutException;
 import org.vlmserve.gateway.config.MediaConfig;
+import org.vlmserve.gateway.http.ContentCoding;
+import org.vlmserve.gateway.http.GrowingBody;
 import org.vlmserve.gateway.http.MemoryBudget;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
@@ -26,6 +30,11 @@ import reactor.netty.resources.ConnectionProvider;
  * proxies.
  */
 public final class PictureFetcher {
+
+    /** Hosts that choose a format by this header shall choose one that is read. */
+    private static final String ACCEPT =
+            "image/jpeg,image/png,image/webp,image/gif,image/tiff,image/bmp,video/mp4,video/webm,"
+                    + "image/*;q=0.5,video/*;q=0.5,*/*;q=0.1";
 
     private final MediaConfig config;
     private final long maxBytes;
@@ -48,8 +57,9 @@ public final class PictureFetcher {
                 .disableRetry(true)
                 .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, (int)
                         config.connectTimeout().toMillis())
-                .headers(headers -> headers.set(HttpHeaderNames.USER_AGENT, "vlm-gateway")
-                        .set(HttpHeaderNames.ACCEPT, "image/*,video/*,*/*;q=0.1"));
+                .headers(headers -> headers.set(HttpHeaderNames.USER_AGENT, userAgent(config.contact()))
+                        .set(HttpHeaderNames.ACCEPT, ACCEPT)
+                        .set(HttpHeaderNames.ACCEPT_ENCODING, "identity, gzip;q=0.5"));
         this.secure = plain.secure(ssl -> ssl.sslContext(Http11SslContextSpec.forClient()));
     }
 
@@ -135,7 +145,7 @@ public final class PictureFetcher {
                                     param,
                                     null));
                         }
-                        yield follow(resolve(target.url(), redirect.location(), param), param, redirects - 1, budget);
+                        yield follow(target.url().resolve(redirect.location()), param, redirects - 1, budget);
                     }
                 }));
     }
@@ -149,9 +159,10 @@ public final class PictureFetcher {
     private Mono<Reply> get(AddressPolicy.Target target, String param, MemoryBudget budget) {
         return (target.secure() ? secure : plain)
                 .remoteAddress(target::address)
-                .headers(headers -> headers.set(HttpHeaderNames.HOST, target.hostHeader()))
+                .headers(headers ->
+                        headers.set(HttpHeaderNames.HOST, target.url().hostHeader()))
                 .get()
-                .uri(target.requestTarget())
+                .uri(target.url().requestTarget())
                 .response((response, content) -> reply(response, content, param, budget))
                 .single();
     }
@@ -181,45 +192,50 @@ public final class PictureFetcher {
         if (declared != null && declared.matches("[0-9]{1,18}") && Long.parseLong(declared) > maxBytes) {
             return Mono.error(PictureUrl.tooLarge(Long.parseLong(declared), maxBytes, param));
         }
-        return content.collect(Parts::new, (parts, buffer) -> parts.add(buffer, param, budget))
-                .map(parts -> parts.join(budget));
-    }
-
-    private final class Parts {
-        private final List<byte[]> parts = new ArrayList<>();
-        private long size;
-
-        void add(ByteBuf buffer, String param, MemoryBudget budget) {
-            size += buffer.readableBytes();
-            if (size > maxBytes) {
-                throw PictureUrl.tooLarge(size, maxBytes, param);
-            }
-            budget.reserve(buffer.readableBytes());
-            byte[] part = new byte[buffer.readableBytes()];
-            buffer.readBytes(part);
-            parts.add(part);
-        }
-
-        byte[] join(MemoryBudget budget) {
-            budget.reserve(size);
-            byte[] all = new byte[(int) size];
-            int at = 0;
-            for (byte[] part : parts) {
-                System.arraycopy(part, 0, all, at, part.length);
-                at += part.length;
-            }
-            parts.clear();
-            budget.release(size);
-            return all;
-        }
-    }
-
-    private static String resolve(URI base, String location, String param) {
+        ContentCoding coding;
         try {
-            return base.resolve(location).toString();
+            coding = ContentCoding.of(
+                    response.responseHeaders().getAll(HttpHeaderNames.CONTENT_ENCODING),
+                    EnumSet.of(ContentCoding.GZIP, ContentCoding.DEFLATE));
         } catch (IllegalArgumentException e) {
-            throw new VlmException(ErrorCode.PICTURE_URL_REFUSED, "the URL redirects to a malformed URL", param, e);
+            return Mono.error(new VlmException(
+                    ErrorCode.PICTURE_UNREACHABLE,
+                    "the picture's host sent it coded as " + e.getMessage() + ", expected gzip, deflate or identity",
+                    param,
+                    e));
         }
+        long length = declared != null && declared.matches("[0-9]{1,18}") ? Long.parseLong(declared) : -1;
+        return content.collect(() -> growing(length, param, budget), PictureFetcher::add)
+                .map(GrowingBody::finish)
+                .publishOn(blocking)
+                .map(bytes -> decoded(bytes, coding, param, budget));
+    }
+
+    private GrowingBody growing(long length, String param, MemoryBudget budget) {
+        return new GrowingBody(
+                Math.toIntExact(maxBytes), length, budget, size -> PictureUrl.tooLarge(size, maxBytes, param));
+    }
+
+    private static void add(GrowingBody body, ByteBuf buffer) {
+        body.add(buffer.readableBytes(), buffer::readBytes);
+    }
+
+    private byte[] decoded(byte[] bytes, ContentCoding coding, String param, MemoryBudget budget) {
+        try {
+            return coding.decode(bytes, growing(-1, param, budget), budget);
+        } catch (IOException e) {
+            throw new VlmException(
+                    ErrorCode.PICTURE_UNREACHABLE,
+                    "the picture's host says that it sent " + coding.name().toLowerCase(Locale.ROOT)
+                            + ", and the content is cut off or something else",
+                    param,
+                    e);
+        }
+    }
+
+    /** A name of our own, and where to complain: what large hosts ask for. */
+    private static String userAgent(String contact) {
+        return contact.isEmpty() ? "vlm-gateway/0.1" : "vlm-gateway/0.1 (" + contact + ")";
     }
 
     private VlmException unreachable(Throwable error, String param) {

@@ -54,21 +54,23 @@ class ConfigTest {
                                 4,
                                 DataSize.ofKilobytes(1))),
                 new Case(
-                        new MediaConfig(true, List.of(), Duration.ofSeconds(5), Duration.ofSeconds(20), 3, 4),
+                        new MediaConfig(true, List.of(), Duration.ofSeconds(5), Duration.ofSeconds(20), 3, 4, ""),
                         Map.of(
                                 "vlm.media.fetch-urls", "false",
                                 "vlm.media.allowed-hosts", "minio:9000,files.internal",
                                 "vlm.media.connect-timeout", "1s",
                                 "vlm.media.timeout", "2s",
                                 "vlm.media.max-redirects", "0",
-                                "vlm.media.concurrency", "2"),
+                                "vlm.media.concurrency", "2",
+                                "vlm.media.contact", "https://example.org/bots"),
                         new MediaConfig(
                                 false,
                                 List.of("minio:9000", "files.internal"),
                                 Duration.ofSeconds(1),
                                 Duration.ofSeconds(2),
                                 0,
-                                2)),
+                                2,
+                                "https://example.org/bots")),
                 new Case(
                         new ConnectionConfig(Duration.ofSeconds(60), Duration.ofSeconds(10), DataSize.ofKilobytes(1)),
                         Map.of(
