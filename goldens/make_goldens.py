@@ -20,7 +20,7 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 import torch  # noqa: E402
 import transformers  # noqa: E402
 
-from maker import llava, llava_llama, llava_next, paligemma, pictures, pixels, qwen2_vl, sentence_pieces, templates, torch_files  # noqa: E402
+from maker import generation, llava, llava_llama, llava_next, paligemma, pictures, pixels, qwen2_vl, sentence_pieces, templates, tokenizers, torch_files  # noqa: E402
 from maker.files import write_json  # noqa: E402
 
 
@@ -49,6 +49,14 @@ def make_sentencepiece(out: Path):
     sentence_pieces.write(_fresh(out / "sentencepiece"))
 
 
+def make_tokenizers(out: Path):
+    tokenizers.write(_fresh(out / "tokenizers"))
+
+
+def make_generation(out: Path):
+    generation.write(_fresh(out / "generation"), out)
+
+
 def _folder(family) -> str:
     """A family's folder and part has the name of its package, the checkpoints' `model_type`."""
     return family.__name__.rsplit(".", 1)[1]
@@ -63,6 +71,8 @@ PARTS = {
     "templates": make_templates,
     "torch": make_torch,
     "sentencepiece": make_sentencepiece,
+    "tokenizers": make_tokenizers,
+    "generation": make_generation,
 }
 
 

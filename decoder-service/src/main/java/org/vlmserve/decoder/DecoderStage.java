@@ -2,6 +2,7 @@ package org.vlmserve.decoder;
 
 import io.micrometer.core.instrument.MeterRegistry;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Deque;
 import java.util.Iterator;
 import java.util.List;
@@ -251,35 +252,54 @@ public final class DecoderStage implements PromptHandler, AutoCloseable {
                                 + "]: do projector and decoder serve the same bundle?");
             }
         }
-        SamplingParameters parameters =
-                SamplingParameters.of(asked, defaults, ready.job().envelope().requestId(), model.vocabulary());
+        SamplingParameters parameters = SamplingParameters.of(
+                asked, defaults, prompt.length(), ready.job().envelope().requestId(), model.vocabulary());
+        int mostTokens = mostTokens(prompt.length(), asked.maxTokens());
         AnswerText text =
                 new AnswerText(prompts.tokenizer().incrementalDecoder(), parameters.stop(), parameters.minTokens());
         return new Sequence(
                 ready,
                 sink,
                 prompt,
-                new SamplingState(parameters, prompt.tokenIds()),
+                new SamplingState(parameters, prompt.tokenIds(), mostTokens),
                 text,
-                mostTokens(prompt.length(), asked.maxTokens()),
+                mostTokens,
                 startedAt);
     }
 
-    /** Length at which the answer ends: as asked, or what the context has room for. Nothing is ever truncated. */
+    /** Length at which the answer ends: as asked, as by default, or what the context has room for. Nothing of the prompt is ever truncated. */
     private int mostTokens(int promptLength, @Nullable Integer asked) {
-        int limit = model.contextLength();
-        long wanted = (long) promptLength + (asked == null ? 1 : asked);
-        if (wanted > limit) {
-            String answer = asked == null ? "at least one token of answer" : "up to " + asked + " tokens of answer";
+        int room = model.contextLength() - promptLength;
+        if (room < 1) {
             throw new VlmException(
                     ErrorCode.PROMPT_TOO_LONG,
-                    "a prompt of " + promptLength + " tokens and " + answer + " make " + wanted
-                            + ", the model's context holds " + limit
-                            + "; shorten the conversation, use fewer or smaller pictures, or lower max_tokens",
+                    "a prompt of " + promptLength + " tokens and at least one token of answer make " + (promptLength + 1L)
+                            + ", the model's context holds " + model.contextLength()
+                            + "; shorten the conversation, or use fewer or smaller pictures",
                     "messages",
                     null);
         }
-        return asked == null ? limit - promptLength : asked;
+        return Math.min(room, asked == null ? mostTokensByDefault(promptLength) : asked);
+    }
+
+    /** The checkpoint's own bound, which a caller may raise. */
+    private int mostTokensByDefault(int promptLength) {
+        BundleManifest.Length length = defaults.length();
+        if (length.maxNewTokens() != null) {
+            return length.maxNewTokens();
+        }
+        if (length.maxLength() == null) {
+            return Integer.MAX_VALUE;
+        }
+        if (length.maxLength() <= promptLength) {
+            throw new VlmException(
+                    ErrorCode.PROMPT_TOO_LONG,
+                    "a prompt of " + promptLength + " tokens leaves no room in max_length, " + length.maxLength()
+                            + " by the checkpoint's generation defaults; send max_tokens to say how long the answer may be",
+                    "max_tokens",
+                    null);
+        }
+        return length.maxLength() - promptLength;
     }
 
     private void dropCancelledWaiting() {
@@ -496,7 +516,25 @@ public final class DecoderStage implements PromptHandler, AutoCloseable {
         outstanding.decrementAndGet();
         tell(
                 requestId(sequence),
-                () -> sequence.sink().finished(reason, text, sequence.usage(), times, sequence.layouts(), regions));
+                () -> sequence.sink()
+                        .finished(reason, text, sequence.usage(), times, sequence.layouts(), regions, notes(sequence)));
+    }
+
+    /** What the caller is told of settings that had not the effect he may expect. */
+    private List<String> notes(Sequence sequence) {
+        List<String> notes = new ArrayList<>(sequence.sampling().parameters().notes());
+        Integer asked = sequence.ready().job().sampling().maxTokens();
+        int room = model.contextLength() - sequence.prompt().length();
+        if (asked != null && asked > room) {
+            notes.add("max_tokens is " + asked + "; beside a prompt of " + sequence.prompt().length()
+                    + " tokens the model's context of " + model.contextLength() + " leaves " + room
+                    + ", which was the limit");
+        }
+        if (sequence.end() == AnswerEvent.FinishReason.LENGTH && asked == null && sequence.answered() < room) {
+            notes.add("the answer ended at " + sequence.answered()
+                    + " tokens, a bound of the checkpoint's generation defaults; send max_tokens for a longer one");
+        }
+        return notes;
     }
 
     private void fail(AnswerSink sink, String requestId, Throwable cause) {

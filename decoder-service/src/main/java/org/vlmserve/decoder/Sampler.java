@@ -5,6 +5,8 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.PriorityQueue;
+import org.vlmserve.families.bundle.BundleManifest.Constraints;
+import org.vlmserve.families.bundle.BundleManifest.SequenceBias;
 
 /**
  * Chooses the next token from logits [V]. Keeps scratch arrays, so one thread uses it; a request's own memory is in
@@ -14,11 +16,15 @@ import java.util.PriorityQueue;
  * ({@code v1/sample/sampler.py}) agree on up to the last three, where this follows transformers:
  *
  * <ol>
- *   <li>logit bias is added;
+ *   <li>logit bias is added, and the checkpoint's {@code sequence_bias};
  *   <li>repetition penalty, over prompt and answer: a positive logit is divided by it, a negative one multiplied
  *       ({@code RepetitionPenaltyLogitsProcessor});
  *   <li>frequency penalty times the token's count, and presence penalty, over the answer only, are subtracted (OpenAI);
+ *   <li>what would repeat a run of {@code no_repeat_ngram_size} tokens, and what would complete one of {@code bad_words_ids}, is
+ *       impossible;
  *   <li>end tokens are impossible before {@code min_tokens};
+ *   <li>{@code forced_bos_token_id} is the only choice behind a prompt of one token, {@code forced_eos_token_id} where the length
+ *       is reached; {@code suppress_tokens}, and at the beginning {@code begin_suppress_tokens}, are impossible;
  *   <li>temperature 0: the largest logit, the lowest id of equals. Otherwise logits are divided by the temperature;
  *   <li>top-k: logits below the k-th largest go, its equals stay;
  *   <li>top-p: a token goes when those before it, by falling logit and rising id, already hold top-p of the probability;
@@ -58,7 +64,13 @@ final class Sampler {
 
     private static void penalise(SamplingState state, float[] logits) {
         SamplingParameters parameters = state.parameters();
+        Constraints constraints = parameters.constraints();
         parameters.logitBias().forEach((id, bias) -> logits[id] += bias.floatValue());
+        for (SequenceBias each : constraints.sequenceBias()) {
+            if (completes(state, each.tokens()) && each.tokens().getLast() < logits.length) {
+                logits[each.tokens().getLast()] += (float) each.bias();
+            }
+        }
         double repetition = parameters.repetitionPenalty();
         if (repetition != 1) {
             // ids behind the vocabulary stand for learned vectors: they have an embedding but no logit
@@ -73,11 +85,71 @@ final class Sampler {
                     .forEach((id, count) -> logits[id] -=
                             (float) (parameters.frequencyPenalty() * count + parameters.presencePenalty()));
         }
+        forbidRepeatedRuns(state, constraints.noRepeatNgramSize(), logits);
+        for (List<Integer> word : constraints.badWords()) {
+            // An end token alone is no bad word: the answer could never end.
+            boolean end = word.size() == 1 && parameters.endTokens().contains(word.getFirst());
+            if (!end && completes(state, word)) {
+                forbid(word.getLast(), logits);
+            }
+        }
         if (state.generated() < parameters.minTokens()) {
-            for (int id : parameters.endTokens()) {
-                if (id < logits.length) {
-                    logits[id] = Float.NEGATIVE_INFINITY;
-                }
+            parameters.endTokens().forEach(id -> forbid(id, logits));
+        }
+        if (constraints.forcedBosTokenId() != null && state.length() == 1) {
+            force(List.of(constraints.forcedBosTokenId()), logits);
+        }
+        if (!constraints.forcedEosTokenIds().isEmpty() && state.isLast()) {
+            force(constraints.forcedEosTokenIds(), logits);
+        }
+        constraints.suppressTokens().forEach(id -> forbid(id, logits));
+        if (state.generated() == 0) {
+            constraints.beginSuppressTokens().forEach(id -> forbid(id, logits));
+        }
+    }
+
+    /** Whether all of a run but its last token are the last tokens so far. */
+    private static boolean completes(SamplingState state, List<Integer> run) {
+        int from = state.length() - (run.size() - 1);
+        if (from < 0) {
+            return false;
+        }
+        for (int i = 0; i < run.size() - 1; i++) {
+            if (state.token(from + i) != run.get(i)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Makes impossible what would end a run of {@code size} tokens that stands in prompt or answer already. */
+    private static void forbidRepeatedRuns(SamplingState state, int size, float[] logits) {
+        if (size == 0) {
+            return;
+        }
+        int last = state.length() - (size - 1);
+        for (int from = 0; from + size <= state.length(); from++) {
+            int same = 0;
+            while (same < size - 1 && state.token(from + same) == state.token(last + same)) {
+                same++;
+            }
+            if (same == size - 1) {
+                forbid(state.token(from + size - 1), logits);
+            }
+        }
+    }
+
+    private static void forbid(int id, float[] logits) {
+        if (id >= 0 && id < logits.length) {
+            logits[id] = Float.NEGATIVE_INFINITY;
+        }
+    }
+
+    private static void force(List<Integer> ids, float[] logits) {
+        Arrays.fill(logits, Float.NEGATIVE_INFINITY);
+        for (int id : ids) {
+            if (id >= 0 && id < logits.length) {
+                logits[id] = 0;
             }
         }
     }

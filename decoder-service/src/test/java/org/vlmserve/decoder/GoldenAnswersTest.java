@@ -215,6 +215,25 @@ class GoldenAnswersTest {
     // ---- from a golden to what reaches a decoder
 
     private static ReadyPrompt prompt(Bundle bundle, GoldenCase golden, String tenant) {
+        Sampling sampling = new Sampling(
+                golden.request().maxTokens(),
+                null,
+                0.0,
+                null,
+                null,
+                null,
+                null,
+                null,
+                null,
+                null,
+                List.of(),
+                5,
+                Map.of(),
+                false);
+        return prompt(bundle, golden, tenant, sampling);
+    }
+
+    static ReadyPrompt prompt(Bundle bundle, GoldenCase golden, String tenant, Sampling sampling) {
         ModelRef model = new ModelRef("golden", bundle.manifest().revision());
         List<ChatTurn> turns = new ArrayList<>();
         int pictures = 0;
@@ -258,21 +277,6 @@ class GoldenAnswersTest {
         List<PromptJob.PictureRef> refs = ready.stream()
                 .map(picture -> new PromptJob.PictureRef(picture.key(), true))
                 .toList();
-        Sampling sampling = new Sampling(
-                golden.request().maxTokens(),
-                null,
-                0.0,
-                null,
-                null,
-                null,
-                null,
-                null,
-                null,
-                null,
-                List.of(),
-                5,
-                Map.of(),
-                false);
         Envelope envelope =
                 new Envelope(golden.name(), model, tenant, 0, Instant.EPOCH, Instant.EPOCH.plusSeconds(60), "");
         String arguments = golden.request().templateArguments().toString();

@@ -25,7 +25,8 @@ class RecordingSink implements AnswerSink {
             String text,
             AnswerEvent.@Nullable Usage usage,
             StageTimes times,
-            List<Region> regions) {}
+            List<Region> regions,
+            List<String> notes) {}
 
     final List<AnswerEvent.Token> tokens = new ArrayList<>();
     final CompletableFuture<End> end = new CompletableFuture<>();
@@ -57,14 +58,15 @@ class RecordingSink implements AnswerSink {
             AnswerEvent.Usage usage,
             StageTimes times,
             List<PictureLayout> pictures,
-            List<Region> regions) {
-        assertThat(end.complete(new End(null, reason, text, usage, times, regions)))
+            List<Region> regions,
+            List<String> notes) {
+        assertThat(end.complete(new End(null, reason, text, usage, times, regions, notes)))
                 .isTrue();
     }
 
     @Override
     public void failed(VlmException error) {
-        assertThat(end.complete(new End(error, null, "", null, StageTimes.ZERO, List.of())))
+        assertThat(end.complete(new End(error, null, "", null, StageTimes.ZERO, List.of(), List.of())))
                 .isTrue();
     }
 

@@ -8,8 +8,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.vlmserve.families.bundle.BundleManifest;
+import org.vlmserve.families.bundle.BundleManifest.Constraints;
 import org.vlmserve.protocol.Sampling;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
@@ -19,8 +21,8 @@ class SamplerTest {
     /** Probabilities 0.5, 0.25, 0.125, 0.0625, 0.0625. */
     private static final float[] HALVES = {0, -log2(1), -log2(2), -log2(3), -log2(3)};
 
-    private static final SamplingParameters GREEDY =
-            new SamplingParameters(0, 0, 1, 0, 1, 0, 0, 0, 1, Map.of(), List.of(), List.of(), null);
+    private static final SamplingParameters GREEDY = new SamplingParameters(
+            0, 0, 1, 0, 1, 0, 0, 0, 1, Map.of(), List.of(), List.of(), Constraints.NONE, List.of(), null);
 
     private static float log2(int halvings) {
         return (float) (halvings * Math.log(2));
@@ -28,23 +30,51 @@ class SamplerTest {
 
     private static SamplingParameters sampled(double temperature, int topK, double topP, double minP) {
         return new SamplingParameters(
-                temperature, topK, topP, minP, 1, 0, 0, 0, 1, Map.of(), List.of(), List.of(), null);
+                temperature,
+                topK,
+                topP,
+                minP,
+                1,
+                0,
+                0,
+                0,
+                1,
+                Map.of(),
+                List.of(),
+                List.of(),
+                Constraints.NONE,
+                List.of(),
+                null);
     }
 
     private static SamplingParameters penalised(double repetition, double presence, double frequency) {
         return new SamplingParameters(
-                0, 0, 1, 0, repetition, presence, frequency, 0, 1, Map.of(), List.of(), List.of(), null);
+                0,
+                0,
+                1,
+                0,
+                repetition,
+                presence,
+                frequency,
+                0,
+                1,
+                Map.of(),
+                List.of(),
+                List.of(),
+                Constraints.NONE,
+                List.of(),
+                null);
     }
 
     private static int next(SamplingParameters parameters, float... logits) {
-        return new Sampler(logits.length).next(new SamplingState(parameters, new int[0]), logits);
+        return new Sampler(logits.length).next(new SamplingState(parameters, new int[0], 100), logits);
     }
 
     /** The tokens that are ever drawn, over many seeds. */
     private static TreeSet<Integer> drawn(SamplingParameters parameters, float... logits) {
         Sampler sampler = new Sampler(logits.length);
         TreeSet<Integer> drawn = new TreeSet<>();
-        SamplingState state = new SamplingState(parameters, new int[0]);
+        SamplingState state = new SamplingState(parameters, new int[0], 100);
         for (int i = 0; i < 2000; i++) {
             drawn.add(sampler.next(state, logits));
             state.accept(0);
@@ -62,7 +92,7 @@ class SamplerTest {
     @Test
     void logitsAreLeftAsTheyWere() {
         float[] logits = {1, 2};
-        SamplingState state = new SamplingState(penalised(2, 1, 1), new int[] {0, 1});
+        SamplingState state = new SamplingState(penalised(2, 1, 1), new int[] {0, 1}, 100);
         new Sampler(2).next(state, logits);
         assertThat(logits).containsExactly(1, 2);
     }
@@ -70,7 +100,7 @@ class SamplerTest {
     @Test
     void repetitionPenaltyCoversPromptAndAnswerAndTreatsSignsApart() {
         // token 1 stands in the prompt: 3 / 2 = 1.5 < 2
-        SamplingState state = new SamplingState(penalised(2, 0, 0), new int[] {1});
+        SamplingState state = new SamplingState(penalised(2, 0, 0), new int[] {1}, 100);
         Sampler sampler = new Sampler(3);
         assertThat(sampler.next(state, new float[] {1, 3, 2})).isEqualTo(2);
         // token 2 stands in the answer now: 2 / 2 = 1 < 1.5, and once only however often it stands there
@@ -84,13 +114,13 @@ class SamplerTest {
 
     @Test
     void learnedVectorsBehindTheVocabularyArePenalisedNowhere() {
-        SamplingState state = new SamplingState(penalised(2, 0, 0), new int[] {7});
+        SamplingState state = new SamplingState(penalised(2, 0, 0), new int[] {7}, 100);
         assertThat(new Sampler(2).next(state, new float[] {1, 2})).isEqualTo(1);
     }
 
     @Test
     void presenceAndFrequencyPenaltiesCoverTheAnswerOnly() {
-        SamplingState state = new SamplingState(penalised(1, 0.5, 0.25), new int[] {1});
+        SamplingState state = new SamplingState(penalised(1, 0.5, 0.25), new int[] {1}, 100);
         Sampler sampler = new Sampler(3);
         assertThat(sampler.next(state, new float[] {0, 1, 0.9f})).isEqualTo(1);
         state.accept(1);
@@ -105,9 +135,9 @@ class SamplerTest {
 
     @Test
     void biasIsAddedBeforePenalties() {
-        SamplingParameters parameters =
-                new SamplingParameters(0, 0, 1, 0, 2, 0, 0, 0, 1, Map.of(0, 4.0), List.of(), List.of(), null);
-        SamplingState state = new SamplingState(parameters, new int[] {0});
+        SamplingParameters parameters = new SamplingParameters(
+                0, 0, 1, 0, 2, 0, 0, 0, 1, Map.of(0, 4.0), List.of(), List.of(), Constraints.NONE, List.of(), null);
+        SamplingState state = new SamplingState(parameters, new int[] {0}, 100);
         // (1 + 4) / 2 = 2.5, where 1 / 2 + 4 would be 4.5
         assertThat(new Sampler(2).next(state, new float[] {1, 3})).isEqualTo(1);
         assertThat(new Sampler(2).next(state, new float[] {1, 2.4f})).isEqualTo(0);
@@ -115,9 +145,9 @@ class SamplerTest {
 
     @Test
     void noEndBeforeMinTokens() {
-        SamplingParameters parameters =
-                new SamplingParameters(0, 0, 1, 0, 1, 0, 0, 2, 1, Map.of(), List.of(0), List.of(), null);
-        SamplingState state = new SamplingState(parameters, new int[0]);
+        SamplingParameters parameters = new SamplingParameters(
+                0, 0, 1, 0, 1, 0, 0, 2, 1, Map.of(), List.of(0), List.of(), Constraints.NONE, List.of(), null);
+        SamplingState state = new SamplingState(parameters, new int[0], 100);
         Sampler sampler = new Sampler(2);
         assertThat(sampler.next(state, new float[] {9, 1})).isEqualTo(1);
         state.accept(1);
@@ -186,7 +216,7 @@ class SamplerTest {
     @Test
     void frequenciesFollowTheDistribution() {
         Sampler sampler = new Sampler(HALVES.length);
-        SamplingState state = new SamplingState(sampled(1, 0, 1, 0), new int[0]);
+        SamplingState state = new SamplingState(sampled(1, 0, 1, 0), new int[0], 100);
         int[] counts = new int[HALVES.length];
         int draws = 20000;
         for (int i = 0; i < draws; i++) {
@@ -243,7 +273,7 @@ class SamplerTest {
     @Test
     void defaultsAreTheCheckpointsThenTheReferences() {
         BundleManifest.Generation greedy = new BundleManifest.Generation(List.of(2), false, 0.7, 0.9, null, null, null);
-        SamplingParameters parameters = SamplingParameters.of(Sampling.DEFAULTS, greedy, "r", 10);
+        SamplingParameters parameters = SamplingParameters.of(Sampling.DEFAULTS, greedy, 0, "r", 10);
         assertThat(parameters.temperature()).isZero();
         assertThat(parameters.topP()).isEqualTo(0.9);
         assertThat(parameters.topK()).isEqualTo(50);
@@ -251,7 +281,7 @@ class SamplerTest {
 
         BundleManifest.Generation sampling =
                 new BundleManifest.Generation(List.of(2, 3), true, null, null, 4, 0.1, 1.05);
-        SamplingParameters sampled = SamplingParameters.of(Sampling.DEFAULTS, sampling, "r", 10);
+        SamplingParameters sampled = SamplingParameters.of(Sampling.DEFAULTS, sampling, 0, "r", 10);
         assertThat(sampled.temperature()).isEqualTo(1);
         assertThat(sampled.topK()).isEqualTo(4);
         assertThat(sampled.topP()).isEqualTo(1);
@@ -264,21 +294,35 @@ class SamplerTest {
         BundleManifest.Generation defaults = new BundleManifest.Generation(List.of(2), false, 0.7, 0.9, 5, 0.2, 1.3);
         Sampling asked =
                 new Sampling(9, 1, 0.4, 0.8, -1, 0.0, 1.0, 0.1, 0.2, 77L, List.of("x"), 3, Map.of(1, 2.0), true);
-        assertThat(SamplingParameters.of(asked, defaults, "r", 10))
+        assertThat(SamplingParameters.of(asked, defaults, 0, "r", 10))
                 .isEqualTo(new SamplingParameters(
-                        0.4, 0, 0.8, 0, 1, 0.1, 0.2, 1, 77, Map.of(1, 2.0), List.of(), List.of("x"), 3));
+                        0.4,
+                        0,
+                        0.8,
+                        0,
+                        1,
+                        0.1,
+                        0.2,
+                        1,
+                        77,
+                        Map.of(1, 2.0),
+                        List.of(),
+                        List.of("x"),
+                        Constraints.NONE,
+                        List.of(),
+                        3));
     }
 
     @Test
     void withoutASeedTheRequestIsTheSeed() {
         BundleManifest.Generation defaults =
                 new BundleManifest.Generation(List.of(), true, null, null, null, null, null);
-        long one = SamplingParameters.of(Sampling.DEFAULTS, defaults, "request-1", 10)
+        long one = SamplingParameters.of(Sampling.DEFAULTS, defaults, 0, "request-1", 10)
                 .seed();
-        assertThat(SamplingParameters.of(Sampling.DEFAULTS, defaults, "request-1", 10)
+        assertThat(SamplingParameters.of(Sampling.DEFAULTS, defaults, 0, "request-1", 10)
                         .seed())
                 .isEqualTo(one);
-        assertThat(SamplingParameters.of(Sampling.DEFAULTS, defaults, "request-2", 10)
+        assertThat(SamplingParameters.of(Sampling.DEFAULTS, defaults, 0, "request-2", 10)
                         .seed())
                 .isNotEqualTo(one);
     }
@@ -289,15 +333,59 @@ class SamplerTest {
                 new BundleManifest.Generation(List.of(), true, null, null, null, null, null);
         Sampling biased = new Sampling(
                 null, null, null, null, null, null, null, null, null, null, List.of(), null, Map.of(10, 1.0), false);
-        assertThatThrownBy(() -> SamplingParameters.of(biased, defaults, "r", 10))
+        assertThatThrownBy(() -> SamplingParameters.of(biased, defaults, 0, "r", 10))
                 .isInstanceOfSatisfying(VlmException.class, e -> {
                     assertThat(e.code()).isEqualTo(ErrorCode.INVALID_REQUEST);
                     assertThat(e.param()).isEqualTo("logit_bias");
                 });
         Sampling topP = new Sampling(
                 null, null, null, 1.5, null, null, null, null, null, null, List.of(), null, Map.of(), false);
-        assertThatThrownBy(() -> SamplingParameters.of(topP, defaults, "r", 10))
+        assertThatThrownBy(() -> SamplingParameters.of(topP, defaults, 0, "r", 10))
                 .isInstanceOfSatisfying(
                         VlmException.class, e -> assertThat(e.param()).isEqualTo("top_p"));
+    }
+
+    private static Sampling asked(
+            @Nullable Double temperature, @Nullable Double topP, @Nullable Integer topK, @Nullable Long seed) {
+        return new Sampling(
+                null, null, temperature, topP, topK, null, null, null, null, seed, List.of(), null, Map.of(), false);
+    }
+
+    /** Checkpoints ship such defaults beside a temperature of nearly 0; a caller's temperature then changes nothing. */
+    @Test
+    void aTemperatureThatTheCheckpointsDefaultsMakeVainIsTold() {
+        BundleManifest.Generation one = new BundleManifest.Generation(List.of(), true, 0.01, 0.001, 1, null, 1.0);
+        assertThat(notes(asked(0.9, null, null, null), one))
+                .containsExactly("top_k is 1, by the checkpoint's generation defaults: the answer is greedy in effect,"
+                        + " whatever the temperature; send top_k to change that");
+        assertThat(notes(asked(0.9, null, 20, null), one))
+                .containsExactly(
+                        "top_p is 0.001, by the checkpoint's generation defaults: the answer is greedy in effect,"
+                                + " whatever the temperature; send top_p to change that");
+        assertThat(notes(asked(0.9, 0.8, 20, null), one)).isEmpty();
+        assertThat(notes(asked(0.0, null, null, null), one)).isEmpty();
+        assertThat(notes(Sampling.DEFAULTS, one)).isEmpty();
+        BundleManifest.Generation likeliest = new BundleManifest.Generation(List.of(), true, null, null, 20, 1.0, null);
+        assertThat(notes(asked(1.0, null, null, null), likeliest))
+                .singleElement()
+                .asString()
+                .startsWith("min_p is 1,");
+        BundleManifest.Generation usual = new BundleManifest.Generation(List.of(), true, 0.7, 0.8, 20, null, 1.05);
+        assertThat(notes(asked(1.0, null, null, null), usual)).isEmpty();
+    }
+
+    @Test
+    void whatIsSentAboutSamplingOfAGreedyAnswerIsTold() {
+        BundleManifest.Generation greedy = new BundleManifest.Generation(List.of(), false, 0.7, null, null, null, null);
+        for (Sampling vain :
+                List.of(asked(null, 0.5, null, null), asked(null, null, 5, null), asked(null, null, null, 1L))) {
+            assertThat(notes(vain, greedy)).singleElement().asString().startsWith("temperature is 0,");
+        }
+        assertThat(notes(asked(0.0, 0.5, 5, 1L), greedy)).isEmpty();
+        assertThat(notes(Sampling.DEFAULTS, greedy)).isEmpty();
+    }
+
+    private static List<String> notes(Sampling asked, BundleManifest.Generation defaults) {
+        return SamplingParameters.of(asked, defaults, 0, "r", 10).notes();
     }
 }

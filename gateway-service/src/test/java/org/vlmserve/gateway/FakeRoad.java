@@ -121,7 +121,8 @@ public final class FakeRoad implements RequestRoad {
                 new Usage(20 + pictureTokens, pictureTokens, 8, tokens),
                 TIMES,
                 layouts,
-                layouts.isEmpty() ? List.of() : List.of(new Region("a cat", 0, 1.5, 2, 320, 240)));
+                layouts.isEmpty() ? List.of() : List.of(new Region("a cat", 0, 1.5, 2, 320, 240)),
+                List.of("top_k is 1"));
     }
 
     /** A size alone takes a token a pixel. */

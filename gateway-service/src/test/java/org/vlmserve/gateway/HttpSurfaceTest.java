@@ -88,6 +88,7 @@ class HttpSurfaceTest {
         assertThat(answer.at("/vlm/regions"))
                 .isEqualTo(TestGateway.JSON.readTree(
                         "[{\"label\":\"a cat\",\"picture\":0,\"x1\":1.5,\"y1\":2.0,\"x2\":320.0,\"y2\":240.0}]"));
+        assertThat(answer.at("/vlm/notes")).isEqualTo(TestGateway.JSON.readTree("[\"top_k is 1\"]"));
     }
 
     @Test

@@ -2,6 +2,7 @@ package org.vlmserve.importer;
 
 import java.time.Instant;
 import org.vlmserve.families.checkpoint.CheckpointJson;
+import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.importer.checkpoint.CheckpointReader;
 
 /** How checkpoints of one architecture become graphs. Found through {@link java.util.ServiceLoader}. */
@@ -25,7 +26,8 @@ public interface Architecture {
     /**
      * Builds the graphs; no weight is read yet.
      *
+     * @param warnings is told of what is not refused
      * @throws org.vlmserve.protocol.error.VlmException {@code CHECKPOINT_UNREADABLE}, {@code CHECKPOINT_UNSUPPORTED}
      */
-    Blueprint blueprint(CheckpointReader checkpoint, ImportOptions options, Instant importedAt);
+    Blueprint blueprint(CheckpointReader checkpoint, ImportOptions options, Instant importedAt, Warnings warnings);
 }

@@ -50,6 +50,7 @@ public final class ImportCommand {
                             arguments.options(),
                             arguments.force(),
                             new ProgressBar(err, terminal));
+            bundle.manifest().checkpoint().warnings().forEach(warning -> err.println("warning: " + warning));
             out.println(bundle.directory() + " " + bundle.manifest().family() + " "
                     + bundle.manifest().precision() + " " + bundle.manifest().revision());
             return 0;

@@ -14,7 +14,6 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.time.Clock;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.ServiceLoader;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -25,6 +24,7 @@ import org.vlmserve.families.bundle.BundleManifest;
 import org.vlmserve.families.bundle.BundleReader;
 import org.vlmserve.families.bundle.BundleWriter;
 import org.vlmserve.families.checkpoint.CheckpointJson;
+import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.importer.checkpoint.CheckpointReader;
 import org.vlmserve.importer.checkpoint.CheckpointTensor;
 import org.vlmserve.importer.graph.OnnxGraph;
@@ -94,14 +94,15 @@ public final class Importer {
         Thread cleaner = new Thread(() -> delete(partial), "delete-partial-bundle");
         try (CheckpointReader reader = CheckpointReader.open(checkpoint)) {
             progress.judging();
-            Blueprint blueprint = architecture.blueprint(reader, options, clock.instant());
+            Warnings warnings = new Warnings();
+            Blueprint blueprint = architecture.blueprint(reader, options, clock.instant(), warnings);
             Runtime.getRuntime().addShutdownHook(cleaner);
             try {
                 Files.createDirectories(parent);
                 long needed = size(blueprint);
                 requireSpace(parent, needed);
                 Files.createDirectory(partial);
-                BundleManifest manifest = write(blueprint, partial, needed, progress);
+                BundleManifest manifest = write(blueprint, warnings, partial, needed, progress);
                 replace(place, partial);
                 return new Bundle(target, manifest);
             } catch (IOException e) {
@@ -158,7 +159,8 @@ public final class Importer {
         }
     }
 
-    private BundleManifest write(Blueprint blueprint, Path directory, long total, ProgressListener progress)
+    private BundleManifest write(
+            Blueprint blueprint, Warnings warnings, Path directory, long total, ProgressListener progress)
             throws IOException {
         progress.started(total);
         Bundle bundle = new Bundle(directory, blueprint.manifest());
@@ -186,15 +188,15 @@ public final class Importer {
             }
             out.force();
         }
-        Files.createDirectory(bundle.tokenizer());
-        for (Path file : blueprint.tokenizerFiles()) {
-            writeFile(bundle.tokenizer().resolve(file.getFileName()), Files.readAllBytes(file));
-        }
-        for (Map.Entry<String, byte[]> file : blueprint.madeTokenizerFiles().entrySet()) {
-            writeFile(bundle.tokenizer().resolve(file.getKey()), file.getValue());
+        Path tokenizer = bundle.tokenizer();
+        Files.createDirectory(directory(tokenizer));
+        try (BundleFile out = store.create(tokenizer)) {
+            out.write(ByteBuffer.wrap(blueprint.tokenizer().content()), 0);
+            out.force();
         }
         progress.finishing();
-        BundleWriter.write(directory, BundleWriter.withRevision(directory, blueprint.manifest()));
+        BundleManifest whole = blueprint.manifest().with(new BundleManifest.Checkpoint(warnings.list(), List.of()));
+        BundleWriter.write(directory, BundleWriter.withRevision(directory, whole));
         // As every stage will read it: a manifest that they refuse must fail here.
         BundleManifest manifest = BundleReader.read(directory).manifest();
         force(directory.resolve(Bundle.MANIFEST));
@@ -206,19 +208,9 @@ public final class Importer {
         return manifest;
     }
 
-    private void writeFile(Path place, byte[] content) throws IOException {
-        try (BundleFile out = store.create(place)) {
-            out.write(ByteBuffer.wrap(content), 0);
-            out.force();
-        }
-    }
-
     private void writeGraph(OnnxGraph graph, Path file, ExecutorService workers, ProgressListener progress)
             throws IOException {
-        Path directory = file.getParent();
-        if (directory == null) {
-            throw new IllegalStateException(file + " has no parent");
-        }
+        Path directory = directory(file);
         Files.createDirectory(directory);
         try (BundleFile out = store.create(directory.resolve(graph.weights().name()))) {
             graph.weights().write(out, workers, progress::written);
@@ -228,6 +220,14 @@ public final class Importer {
             out.write(ByteBuffer.wrap(graph.serialize()), 0);
             out.force();
         }
+    }
+
+    private static Path directory(Path file) {
+        Path directory = file.getParent();
+        if (directory == null) {
+            throw new IllegalStateException(file + " has no parent");
+        }
+        return directory;
     }
 
     /** Puts {@code partial} in {@code place}'s stead. A process that dies in between leaves the old bundle beside it, whole. */

@@ -61,8 +61,7 @@ class ImporterTest {
                         "decoder/graph.onnx",
                         "decoder/weights.bin",
                         "decoder/embeddings.bin",
-                        "tokenizer/tokenizer.json",
-                        "tokenizer/tokenizer_config.json");
+                        "tokenizer/tokenizer.json");
         assertThat(Files.size(read.decoderEmbeddings())).isEqualTo(416 * 96 * 2);
         assertThat(names(bundles)).containsExactly("tiny");
     }

@@ -55,6 +55,7 @@ class ProjectorStageTest {
                 new BundleManifest.Generation(List.of(), false, null, null, null, null, null),
                 json.objectNode(),
                 json.objectNode(),
+                BundleManifest.Checkpoint.UNREMARKABLE,
                 null);
     }
 

@@ -228,8 +228,9 @@ public final class Whole implements AutoCloseable {
                 AnswerEvent.Usage usage,
                 StageTimes times,
                 List<PictureLayout> pictures,
-                List<Region> regions) {
-            end(new AnswerEvent.Finished(requestId, 1, INSTANCE, reason, text, usage, times, pictures, regions));
+                List<Region> regions,
+                List<String> notes) {
+            end(new AnswerEvent.Finished(requestId, 1, INSTANCE, reason, text, usage, times, pictures, regions, notes));
         }
 
         @Override

@@ -107,6 +107,7 @@ class VisionEncoderStageTest {
                 new BundleManifest.Generation(List.of(), false, null, null, null, null, null),
                 json.objectNode(),
                 json.objectNode(),
+                BundleManifest.Checkpoint.UNREMARKABLE,
                 null);
     }
 

@@ -64,7 +64,8 @@ public interface PromptHandler {
                 AnswerEvent.Usage usage,
                 StageTimes times,
                 List<PictureLayout> pictures,
-                List<Region> regions);
+                List<Region> regions,
+                List<String> notes);
 
         void failed(VlmException error);
     }

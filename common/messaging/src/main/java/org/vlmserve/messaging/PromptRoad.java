@@ -1106,7 +1106,8 @@ public final class PromptRoad implements AutoCloseable {
                 AnswerEvent.Usage usage,
                 StageTimes times,
                 List<PictureLayout> pictures,
-                List<Region> regions) {
+                List<Region> regions,
+                List<String> notes) {
             if (!done.compareAndSet(false, true) || voided != null) {
                 return;
             }
@@ -1115,7 +1116,7 @@ public final class PromptRoad implements AutoCloseable {
                     model,
                     prompt.route,
                     new AnswerEvent.Finished(
-                            prompt.id(), attempt, instance, reason, text, usage, times, pictures, regions)));
+                            prompt.id(), attempt, instance, reason, text, usage, times, pictures, regions, notes)));
         }
 
         @Override

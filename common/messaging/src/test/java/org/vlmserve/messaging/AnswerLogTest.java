@@ -34,6 +34,7 @@ class AnswerLogTest {
                 new StageTimes(
                         Duration.ZERO, Duration.ZERO, Duration.ZERO, Duration.ZERO, Duration.ZERO, Duration.ZERO),
                 List.of(),
+                List.of(),
                 List.of()));
     }
 

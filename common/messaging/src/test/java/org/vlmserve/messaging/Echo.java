@@ -293,6 +293,7 @@ final class Echo {
                         new AnswerEvent.Usage(1, 1, 0, tokens.size()),
                         prompt.times(),
                         prompt.pictures().stream().map(ReadyPicture::layout).toList(),
+                        List.of(),
                         List.of());
             } catch (VlmException e) {
                 stopped.incrementAndGet();

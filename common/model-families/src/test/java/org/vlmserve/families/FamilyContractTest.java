@@ -20,6 +20,7 @@ import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.io.TempDir;
 import org.vlmserve.families.bundle.Bundle;
 import org.vlmserve.families.bundle.BundleManifest;
+import org.vlmserve.families.checkpoint.TokenizerFiles;
 import org.vlmserve.families.preprocess.PictureDecoder;
 import org.vlmserve.families.preprocess.PicturePreprocessor;
 import org.vlmserve.families.preprocess.RgbPicture;
@@ -55,8 +56,8 @@ public abstract class FamilyContractTest {
     /** The manifest that an import of this checkpoint writes. */
     protected abstract BundleManifest manifest(Path checkpoint);
 
-    /** The files of the checkpoint that belong into the bundle's tokenizer folder. */
-    protected abstract List<Path> tokenizerFiles(Path checkpoint);
+    /** The tokenizer that an import of this checkpoint writes. */
+    protected abstract TokenizerFiles tokenizer(Path checkpoint);
 
     /** The encoder input that holds pixels. */
     protected abstract String pixelInput();
@@ -68,12 +69,10 @@ public abstract class FamilyContractTest {
         Path directory = temporary.resolve(checkpoint.name());
         Bundle bundle = new Bundle(directory, manifest(checkpoint.directory()));
         try {
-            Files.createDirectories(bundle.tokenizer());
-            for (Path file : tokenizerFiles(checkpoint.directory())) {
-                Path target = bundle.tokenizer().resolve(file.getFileName());
-                if (!Files.exists(target)) {
-                    Files.copy(file, target);
-                }
+            if (!Files.exists(bundle.tokenizer())) {
+                Files.createDirectories(directory.resolve("tokenizer"));
+                Files.write(
+                        bundle.tokenizer(), tokenizer(checkpoint.directory()).content());
             }
         } catch (IOException e) {
             throw new UncheckedIOException(e);

@@ -55,6 +55,7 @@ public sealed interface AnswerEvent extends WireMessage {
      *
      * @param text all of it
      * @param regions boxes that the answer locates in the pictures, as far as the family knows such answers
+     * @param notes sentences for the caller about how the answer came to be, where a setting of his had not the effect that he may expect
      */
     record Finished(
             String requestId,
@@ -65,11 +66,13 @@ public sealed interface AnswerEvent extends WireMessage {
             Usage usage,
             StageTimes times,
             List<PictureLayout> pictures,
-            List<Region> regions)
+            List<Region> regions,
+            List<String> notes)
             implements AnswerEvent {
         public Finished {
             pictures = List.copyOf(pictures);
             regions = List.copyOf(regions);
+            notes = List.copyOf(notes);
         }
     }
 

@@ -24,7 +24,7 @@ public final class WireCodec {
 
     public static final byte MAGIC_0 = 'V';
     public static final byte MAGIC_1 = 'M';
-    public static final int VERSION = 2;
+    public static final int VERSION = 3;
 
     private WireCodec() {}
 
@@ -118,6 +118,7 @@ public final class WireCodec {
                 times(out, m.times());
                 out.list(m.pictures(), layout -> layout(out, layout));
                 out.list(m.regions(), region -> region(out, region));
+                out.list(m.notes(), out::string);
             }
             case AnswerEvent.Failed m -> {
                 claim(out, m);
@@ -302,7 +303,8 @@ public final class WireCodec {
                                 in.int32("usage.completionTokens")),
                         times(in),
                         in.list("pictures", () -> layout(in)),
-                        in.list("regions", () -> region(in)));
+                        in.list("regions", () -> region(in)),
+                        in.list("notes", () -> in.string("note")));
             }
             case 10 -> {
                 in.enter("Failed");

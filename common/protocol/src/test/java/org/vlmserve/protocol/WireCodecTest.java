@@ -95,10 +95,10 @@ class WireCodecTest {
     @Test
     void refusesAnotherVersion() {
         byte[] bytes = WireCodec.encode(new CancelRequest("r"));
-        bytes[2] = 3;
+        bytes[2] = 4;
         VlmException error = catchThrowableOfType(VlmException.class, () -> WireCodec.decode(bytes));
         assertThat(error.code()).isEqualTo(ErrorCode.PROTOCOL_VERSION);
-        assertThat(error).hasMessageContaining("version 3").hasMessageContaining("reads version 2");
+        assertThat(error).hasMessageContaining("version 4").hasMessageContaining("reads version 3");
     }
 
     @Test

@@ -118,7 +118,8 @@ final class WireSamples {
                         new AnswerEvent.Usage(900, 841, 12, 34),
                         TIMES,
                         List.of(LAYOUT),
-                        List.of(new Region("Katze", 0, 12.5, 0, 640, 1e-3))),
+                        List.of(new Region("Katze", 0, 12.5, 0, 640, 1e-3)),
+                        List.of("top_k is 1", "é")),
                 new AnswerEvent.Finished(
                         "r",
                         1,
@@ -127,6 +128,7 @@ final class WireSamples {
                         "",
                         new AnswerEvent.Usage(0, 0, 0, 0),
                         StageTimes.ZERO,
+                        List.of(),
                         List.of(),
                         List.of()),
                 new AnswerEvent.Failed("r", 3, "decoder-1", ErrorCode.POISONED, "three decoders died"),

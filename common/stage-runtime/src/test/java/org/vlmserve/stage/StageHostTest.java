@@ -109,6 +109,7 @@ class StageHostTest {
                         new BundleManifest.Generation(List.of(), false, null, null, null, null, null),
                         json.objectNode(),
                         json.objectNode(),
+                        BundleManifest.Checkpoint.UNREMARKABLE,
                         null));
         return place;
     }

@@ -180,6 +180,8 @@ record ChatResponses(
                     .put("x2", region.x2())
                     .put("y2", region.y2());
         }
+        ArrayNode notes = vlm.putArray("notes");
+        finished.notes().forEach(notes::add);
         ignored.tell(vlm);
         return vlm;
     }

@@ -3,6 +3,7 @@ package org.vlmserve.importer.llava;
 import java.time.Instant;
 import java.util.List;
 import org.vlmserve.families.checkpoint.CheckpointJson;
+import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.families.llava.LlavaConfig;
 import org.vlmserve.families.llava.OriginalConfig;
 import org.vlmserve.importer.Architecture;
@@ -28,8 +29,9 @@ public final class LlavaArchitecture implements Architecture {
     }
 
     @Override
-    public Blueprint blueprint(CheckpointReader checkpoint, ImportOptions options, Instant importedAt) {
-        LlavaConfig config = LlavaConfig.read(checkpoint.directory(), options.chatTemplate());
+    public Blueprint blueprint(
+            CheckpointReader checkpoint, ImportOptions options, Instant importedAt, Warnings warnings) {
+        LlavaConfig config = LlavaConfig.read(checkpoint.directory(), options.chatTemplate(), warnings);
         PrecisionPolicy policy = new PrecisionPolicy(options.precision());
         ClipLlamaGraphs graphs = new ClipLlamaGraphs(checkpoint, config.parts(), policy);
         CheckpointTensor embeddings = graphs.embeddings();
@@ -39,6 +41,6 @@ public final class LlavaArchitecture implements Architecture {
                 graphs.projector(),
                 graphs.decoder(),
                 List.of(embeddings),
-                config.parts().tokenizerFiles());
+                config.parts().tokenizer());
     }
 }

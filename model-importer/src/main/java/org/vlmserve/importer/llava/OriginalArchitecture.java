@@ -1,11 +1,10 @@
 package org.vlmserve.importer.llava;
 
-import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import org.vlmserve.families.checkpoint.CheckpointJson;
+import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.families.llava.OriginalConfig;
 import org.vlmserve.importer.Architecture;
 import org.vlmserve.importer.Blueprint;
@@ -39,9 +38,10 @@ public final class OriginalArchitecture implements Architecture {
     }
 
     @Override
-    public Blueprint blueprint(CheckpointReader checkpoint, ImportOptions options, Instant importedAt) {
+    public Blueprint blueprint(
+            CheckpointReader checkpoint, ImportOptions options, Instant importedAt, Warnings warnings) {
         OriginalConfig config =
-                OriginalConfig.read(checkpoint.directory(), options.visionTower(), options.chatTemplate());
+                OriginalConfig.read(checkpoint.directory(), options.visionTower(), options.chatTemplate(), warnings);
         PrecisionPolicy policy = new PrecisionPolicy(options.precision());
         int hidden = config.decoder().hidden();
         int vocabulary = config.decoder().vocabulary();
@@ -54,8 +54,7 @@ public final class OriginalArchitecture implements Architecture {
                 projector(checkpoint, config, policy),
                 ClipLlamaGraphs.decoder(config.decoder(), (name, shape) -> text(checkpoint, name, shape), head, policy),
                 List.of(embeddings),
-                List.of(),
-                Map.of("tokenizer.json", config.tokenizer().toString().getBytes(StandardCharsets.UTF_8)));
+                config.tokenizer());
     }
 
     private static OnnxGraph encoder(CheckpointReader checkpoint, OriginalConfig config, PrecisionPolicy policy) {

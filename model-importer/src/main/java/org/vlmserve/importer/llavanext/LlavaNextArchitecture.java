@@ -3,6 +3,7 @@ package org.vlmserve.importer.llavanext;
 import java.time.Instant;
 import java.util.List;
 import org.vlmserve.families.checkpoint.CheckpointJson;
+import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.families.llavanext.LlavaNextConfig;
 import org.vlmserve.importer.Architecture;
 import org.vlmserve.importer.Blueprint;
@@ -26,8 +27,9 @@ public final class LlavaNextArchitecture implements Architecture {
     }
 
     @Override
-    public Blueprint blueprint(CheckpointReader checkpoint, ImportOptions options, Instant importedAt) {
-        LlavaNextConfig config = LlavaNextConfig.read(checkpoint.directory(), options.chatTemplate());
+    public Blueprint blueprint(
+            CheckpointReader checkpoint, ImportOptions options, Instant importedAt, Warnings warnings) {
+        LlavaNextConfig config = LlavaNextConfig.read(checkpoint.directory(), options.chatTemplate(), warnings);
         PrecisionPolicy policy = new PrecisionPolicy(options.precision());
         ClipLlamaGraphs graphs = new ClipLlamaGraphs(checkpoint, config.parts(), policy);
         CheckpointTensor table = graphs.embeddings();
@@ -46,6 +48,6 @@ public final class LlavaNextArchitecture implements Architecture {
                 graphs.projector(),
                 graphs.decoder(),
                 embeddings,
-                config.parts().tokenizerFiles());
+                config.parts().tokenizer());
     }
 }

@@ -6,6 +6,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.vlmserve.families.bundle.BundleManifest;
 import org.vlmserve.families.checkpoint.CheckpointJson;
+import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.families.paligemma.PaliGemmaConfig;
 import org.vlmserve.importer.Architecture;
 import org.vlmserve.importer.Blueprint;
@@ -48,10 +49,11 @@ public final class PaliGemmaArchitecture implements Architecture {
     }
 
     @Override
-    public Blueprint blueprint(CheckpointReader checkpoint, ImportOptions options, Instant importedAt) {
+    public Blueprint blueprint(
+            CheckpointReader checkpoint, ImportOptions options, Instant importedAt, Warnings warnings) {
         refuse("--vision-tower", options.visionTower(), "has its vision tower in it");
         refuse("--chat-template", options.chatTemplate(), "takes one text as its prompt, without a template");
-        PaliGemmaConfig config = PaliGemmaConfig.read(checkpoint.directory());
+        PaliGemmaConfig config = PaliGemmaConfig.read(checkpoint.directory(), warnings);
         PaliGemmaTensors tensors = new PaliGemmaTensors(checkpoint);
         PrecisionPolicy policy = new PrecisionPolicy(options.precision());
         PaliGemmaConfig.Text text = config.text();
@@ -77,8 +79,9 @@ public final class PaliGemmaArchitecture implements Architecture {
                 config.generation(),
                 config.preprocessingSection(),
                 config.promptSection(),
+                BundleManifest.Checkpoint.UNREMARKABLE,
                 null);
-        return new Blueprint(manifest, encoder, projector, decoder, List.of(embeddings), config.tokenizerFiles());
+        return new Blueprint(manifest, encoder, projector, decoder, List.of(embeddings), config.tokenizer());
     }
 
     private static void refuse(String option, @Nullable Path given, String why) {

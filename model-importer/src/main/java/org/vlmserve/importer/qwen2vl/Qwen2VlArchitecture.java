@@ -5,6 +5,7 @@ import java.time.Instant;
 import java.util.List;
 import org.vlmserve.families.bundle.BundleManifest;
 import org.vlmserve.families.checkpoint.CheckpointJson;
+import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.families.qwen2vl.Qwen2VlConfig;
 import org.vlmserve.importer.Architecture;
 import org.vlmserve.importer.Blueprint;
@@ -40,9 +41,10 @@ public final class Qwen2VlArchitecture implements Architecture {
     }
 
     @Override
-    public Blueprint blueprint(CheckpointReader checkpoint, ImportOptions options, Instant importedAt) {
+    public Blueprint blueprint(
+            CheckpointReader checkpoint, ImportOptions options, Instant importedAt, Warnings warnings) {
         Path directory = checkpoint.directory();
-        Qwen2VlConfig config = Qwen2VlConfig.read(directory, options.chatTemplate());
+        Qwen2VlConfig config = Qwen2VlConfig.read(directory, options.chatTemplate(), warnings);
         Qwen2VlConfig.Text text = config.text();
         if (text.headDim() % HEAD_DIM_MULTIPLE != 0) {
             throw new VlmException(
@@ -96,7 +98,8 @@ public final class Qwen2VlArchitecture implements Architecture {
                 config.generation(),
                 config.preprocessingSection(),
                 config.promptSection(),
+                BundleManifest.Checkpoint.UNREMARKABLE,
                 config.chatTemplate());
-        return new Blueprint(manifest, encoder, projector, decoder, List.of(embeddings), config.tokenizerFiles());
+        return new Blueprint(manifest, encoder, projector, decoder, List.of(embeddings), config.tokenizer());
     }
 }

@@ -52,9 +52,7 @@ class OriginalArchitectureTest {
         Bundle bundle = imported(golden.directory(), tower);
         assertThat(bundle.manifest().family()).isEqualTo("llava_llama");
         assertThat(bundle.manifest().chatTemplate()).contains("USER:", "ASSISTANT:", "A chat between a curious user");
-        try (Stream<Path> files = Files.list(bundle.tokenizer())) {
-            assertThat(files).containsExactly(bundle.tokenizer().resolve("tokenizer.json"));
-        }
+        assertThat(bundle.tokenizer()).isRegularFile();
     }
 
     @Test

@@ -10,6 +10,7 @@ import org.vlmserve.families.checkpoint.ChatTemplates;
 import org.vlmserve.families.checkpoint.CheckpointJson;
 import org.vlmserve.families.checkpoint.GenerationDefaults;
 import org.vlmserve.families.checkpoint.TokenizerFiles;
+import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.families.prompt.PlaceholderPrompt;
 import org.vlmserve.protocol.tensor.DType;
 
@@ -18,7 +19,7 @@ import org.vlmserve.protocol.tensor.DType;
  * or Mistral decoder.
  *
  * @param config its config.json
- * @param tokenizerFiles what belongs into a bundle's {@code tokenizer/}, by the names that they keep there
+ * @param tokenizer what becomes the bundle's tokenizer.json
  */
 public record ClipLlamaCheckpoint(
         CheckpointJson config,
@@ -29,17 +30,19 @@ public record ClipLlamaCheckpoint(
         PlaceholderPrompt prompt,
         BundleManifest.Generation generation,
         String chatTemplate,
-        List<Path> tokenizerFiles) {
+        TokenizerFiles tokenizer) {
 
     private static final int IMAGE_TOKEN = 32000;
 
     /**
      * @param modelType that config.json must name
      * @param chatTemplate a file that takes the place of the checkpoint's chat template
+     * @param warnings is told of what is not refused
      * @throws org.vlmserve.protocol.error.VlmException {@code CHECKPOINT_UNREADABLE} for a file or key that is missing or
      *     malformed, {@code CHECKPOINT_UNSUPPORTED} for what is not built
      */
-    public static ClipLlamaCheckpoint read(Path checkpoint, String modelType, @Nullable Path chatTemplate) {
+    public static ClipLlamaCheckpoint read(
+            Path checkpoint, String modelType, @Nullable Path chatTemplate, Warnings warnings) {
         CheckpointJson config = CheckpointJson.read(checkpoint.resolve("config.json"));
         if (!modelType.equals(config.optionalString("model_type"))) {
             throw config.unsupported("model_type", modelType);
@@ -49,7 +52,8 @@ public record ClipLlamaCheckpoint(
         }
         ClipTower tower = ClipTower.nested(config);
         LlamaDecoder decoder = LlamaDecoder.read(config, config.object("text_config"), "llama");
-        TokenizerFiles tokenizer = TokenizerFiles.read(checkpoint);
+        TokenizerFiles tokenizer =
+                TokenizerFiles.read(checkpoint, config, modelType, decoder.vocabulary(), List.of(), warnings);
         // transformers' attribute map: image_token_id is an alias, and wins where both stand.
         String imageToken = config.has("image_token_id") ? "image_token_id" : "image_token_index";
         return new ClipLlamaCheckpoint(
@@ -59,9 +63,9 @@ public record ClipLlamaCheckpoint(
                 MlpProjector.read(config),
                 decoder,
                 tokenizer.prompt(config, imageToken, config.intValue(imageToken, IMAGE_TOKEN)),
-                GenerationDefaults.read(checkpoint, decoder.eosTokenIds()),
+                GenerationDefaults.read(checkpoint, decoder.eosTokenIds(), warnings),
                 ChatTemplates.require(checkpoint, chatTemplate),
-                tokenizer.paths());
+                tokenizer);
     }
 
     /**
@@ -90,6 +94,7 @@ public record ClipLlamaCheckpoint(
                 generation,
                 BundleSections.of(preprocessing),
                 BundleSections.of(prompt),
+                BundleManifest.Checkpoint.UNREMARKABLE,
                 chatTemplate);
     }
 }

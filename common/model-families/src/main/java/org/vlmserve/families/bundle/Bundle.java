@@ -10,6 +10,7 @@ public record Bundle(Path directory, BundleManifest manifest) {
 
     public static final String MANIFEST = "bundle.json";
     public static final String GRAPH = "graph.onnx";
+    private static final String TOKENIZER = "tokenizer.json";
 
     /** Token embeddings, row-major [rows, hidden] in {@link BundleManifest.Decoder#embeddingDtype()}. */
     public static final String EMBEDDINGS = "embeddings.bin";
@@ -30,7 +31,8 @@ public record Bundle(Path directory, BundleManifest manifest) {
         return directory.resolve("decoder").resolve(EMBEDDINGS);
     }
 
+    /** {@code tokenizer.json}, which says all that there is to know of the tokenizer. */
     public Path tokenizer() {
-        return directory.resolve("tokenizer");
+        return directory.resolve("tokenizer").resolve(TOKENIZER);
     }
 }

@@ -115,6 +115,7 @@ public final class BundleWriter {
                 manifest.generation(),
                 manifest.preprocessing(),
                 manifest.prompt(),
+                manifest.checkpoint(),
                 manifest.chatTemplate());
     }
 

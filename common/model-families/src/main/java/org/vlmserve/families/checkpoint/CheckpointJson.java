@@ -12,6 +12,7 @@ import org.vlmserve.protocol.error.VlmException;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
 
 /**
  * An object in one of a checkpoint's JSON files. It knows where it stands, so that each error names file and key. A null
@@ -65,6 +66,11 @@ public final class CheckpointJson {
 
     public JsonNode node(String key) {
         return node.path(key);
+    }
+
+    /** A copy that may be changed. */
+    public ObjectNode copy() {
+        return (ObjectNode) node.deepCopy();
     }
 
     /** All keys, in the file's order. */

@@ -6,6 +6,7 @@ import org.jspecify.annotations.Nullable;
 import org.vlmserve.families.backbone.ClipLlamaCheckpoint;
 import org.vlmserve.families.bundle.BundleManifest;
 import org.vlmserve.families.checkpoint.PictureProcessor;
+import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.protocol.tensor.DType;
 
 /**
@@ -18,8 +19,8 @@ public record LlavaConfig(ClipLlamaCheckpoint parts, LlavaPreprocessing preproce
     public static final String MODEL_TYPE = "llava";
 
     /** As {@link ClipLlamaCheckpoint#read}. */
-    public static LlavaConfig read(Path checkpoint, @Nullable Path chatTemplate) {
-        ClipLlamaCheckpoint parts = ClipLlamaCheckpoint.read(checkpoint, MODEL_TYPE, chatTemplate);
+    public static LlavaConfig read(Path checkpoint, @Nullable Path chatTemplate, Warnings warnings) {
+        ClipLlamaCheckpoint parts = ClipLlamaCheckpoint.read(checkpoint, MODEL_TYPE, chatTemplate, warnings);
         return new LlavaConfig(
                 parts, LlavaPreprocessing.read(PictureProcessor.read(checkpoint), parts.tower(), parts.features()));
     }

@@ -7,6 +7,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -16,20 +17,17 @@ import org.vlmserve.families.backbone.LlamaDecoder;
 import org.vlmserve.families.backbone.VisionFeatures;
 import org.vlmserve.families.bundle.BundleManifest;
 import org.vlmserve.families.bundle.BundleSections;
+import org.vlmserve.families.checkpoint.AddedToken;
 import org.vlmserve.families.checkpoint.ChatTemplates;
 import org.vlmserve.families.checkpoint.CheckpointJson;
 import org.vlmserve.families.checkpoint.GenerationDefaults;
 import org.vlmserve.families.checkpoint.PictureProcessor;
-import org.vlmserve.families.checkpoint.SentencePieceConverter;
-import org.vlmserve.families.checkpoint.SpecialTokens;
-import org.vlmserve.families.prompt.HuggingFaceTokenizerFile;
+import org.vlmserve.families.checkpoint.TokenizerFiles;
+import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.families.prompt.PlaceholderPrompt;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 import org.vlmserve.protocol.tensor.DType;
-import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.node.ArrayNode;
-import tools.jackson.databind.node.ObjectNode;
 
 /**
  * What the files of a checkpoint in the layout of LLaVA's original repository say: a flat config.json with {@code mm_…} keys, the
@@ -54,7 +52,7 @@ public record OriginalConfig(
         PlaceholderPrompt prompt,
         BundleManifest.Generation generation,
         String chatTemplate,
-        ObjectNode tokenizer) {
+        TokenizerFiles tokenizer) {
 
     /** The later of the two {@code model_type}s; the earlier is also that of the Hub's layout. */
     public static final String FAMILY = "llava_llama";
@@ -86,10 +84,12 @@ public record OriginalConfig(
      *
      * @param visionTower the directory of the tower's checkpoint; null for one inside the checkpoint
      * @param chatTemplate a file that takes the place of chat_template.jinja, or of the conversation "vicuna v1"
+     * @param warnings is told of what is not refused
      * @throws VlmException {@code CHECKPOINT_UNREADABLE} for a file or key that is missing or malformed, or a tower that was not
      *     given; {@code CHECKPOINT_UNSUPPORTED} for what is not built
      */
-    public static OriginalConfig read(Path checkpoint, @Nullable Path visionTower, @Nullable Path chatTemplate) {
+    public static OriginalConfig read(
+            Path checkpoint, @Nullable Path visionTower, @Nullable Path chatTemplate, Warnings warnings) {
         CheckpointJson config = CheckpointJson.read(checkpoint.resolve("config.json"));
         if (config.has("quantization_config")) {
             throw config.unsupported("quantization_config", "weights in bf16, fp16 or fp32");
@@ -112,7 +112,7 @@ public record OriginalConfig(
             throw config.unsupported("mm_projector_type", LINEAR + ", " + MLP);
         }
         LlamaDecoder decoder = LlamaDecoder.llama(config);
-        ObjectNode tokenizer = tokenizer(checkpoint, config, decoder.vocabulary());
+        TokenizerFiles tokenizer = tokenizer(checkpoint, config, decoder.vocabulary(), warnings);
         return new OriginalConfig(
                 config,
                 tower,
@@ -124,7 +124,7 @@ public record OriginalConfig(
                 LlavaPreprocessing.read(PictureProcessor.read(towerDirectory), tower, features)
                         .padded(aspectRatio.equals("pad")),
                 prompt(checkpoint, config, tokenizer),
-                GenerationDefaults.read(checkpoint, decoder.eosTokenIds()),
+                GenerationDefaults.read(checkpoint, decoder.eosTokenIds(), warnings),
                 template(checkpoint, chatTemplate),
                 tokenizer);
     }
@@ -161,68 +161,48 @@ public record OriginalConfig(
         return new VisionFeatures(List.of(counted), feature.equals("cls_patch"));
     }
 
-    private static ObjectNode tokenizer(Path checkpoint, CheckpointJson config, int vocabulary) {
-        Path file = checkpoint.resolve("tokenizer.json");
-        ObjectNode tokenizer;
-        if (Files.exists(file)) {
-            tokenizer = HuggingFaceTokenizerFile.read(file);
-        } else if (Files.exists(checkpoint.resolve(SentencePieceConverter.MODEL))) {
-            tokenizer = SentencePieceConverter.convert(checkpoint);
+    /** The original adds its markers when it loads a checkpoint, behind all that are there. */
+    private static TokenizerFiles tokenizer(Path checkpoint, CheckpointJson config, int vocabulary, Warnings warnings) {
+        boolean marked = config.booleanValue("mm_use_im_start_end", false);
+        List<AddedToken> markers = new ArrayList<>();
+        if (marked && config.booleanValue("mm_use_im_patch_token", true)) {
+            markers.add(AddedToken.special(PATCH_TOKEN));
+        }
+        if (marked) {
+            MARKERS.forEach(marker -> markers.add(AddedToken.special(marker)));
+        }
+        TokenizerFiles tokenizer;
+        if (Files.exists(checkpoint.resolve("tokenizer.json"))) {
+            // The reference's own configurations have this layout's model types for another layout, or not at all.
+            tokenizer = TokenizerFiles.read(checkpoint, config, "", vocabulary, markers, warnings);
+        } else if (Files.exists(checkpoint.resolve(TokenizerFiles.SENTENCE_PIECE))) {
+            tokenizer = TokenizerFiles.convert(checkpoint, config, vocabulary, markers, warnings);
         } else {
             throw new VlmException(
                     ErrorCode.CHECKPOINT_UNREADABLE,
-                    checkpoint + ": there is no tokenizer; expected tokenizer.json or " + SentencePieceConverter.MODEL);
+                    checkpoint + ": there is no tokenizer; expected tokenizer.json or "
+                            + TokenizerFiles.SENTENCE_PIECE);
         }
-        if (!(tokenizer.path("added_tokens") instanceof ArrayNode added)) {
-            throw new VlmException(ErrorCode.CHECKPOINT_UNREADABLE, file + ": 'added_tokens' is missing");
-        }
-        if (config.booleanValue("mm_use_im_start_end", false)) {
-            if (config.booleanValue("mm_use_im_patch_token", true)) {
-                addIfAbsent(tokenizer, added, PATCH_TOKEN);
-            }
-            for (String marker : MARKERS) {
-                int id = addIfAbsent(tokenizer, added, marker);
-                if (id >= vocabulary) {
-                    throw config.unreadable(
-                            "vocab_size",
-                            "more than " + id + ", the id of " + marker + ", as mm_use_im_start_end is true");
-                }
-            }
-        }
-        // A token without a row in the embedding table is none: its text is read as any other.
-        for (int i = added.size() - 1; i >= 0; i--) {
-            if (added.get(i).path("id").asInt() >= vocabulary) {
-                added.remove(i);
+        for (String marker : marked ? MARKERS : List.<String>of()) {
+            if (tokenizer.idOf(marker) < 0) {
+                throw config.unreadable(
+                        "vocab_size", "a row for " + marker + " behind all others, as mm_use_im_start_end is true");
             }
         }
         return tokenizer;
     }
 
-    /** The original adds these tokens when it loads a checkpoint, behind all that are there. */
-    private static int addIfAbsent(ObjectNode tokenizer, ArrayNode added, String content) {
-        int next = tokenizer.path("model").path("vocab").size();
-        for (JsonNode token : added) {
-            if (token.path("content").asString("").equals(content)) {
-                return token.path("id").asInt();
-            }
-            next = Math.max(next, token.path("id").asInt() + 1);
-        }
-        added.addObject()
-                .put("id", next)
-                .put("content", content)
-                .put("single_word", false)
-                .put("lstrip", false)
-                .put("rstrip", false)
-                .put("normalized", false)
-                .put("special", true);
-        return next;
-    }
-
-    private static PlaceholderPrompt prompt(Path checkpoint, CheckpointJson config, ObjectNode tokenizer) {
+    private static PlaceholderPrompt prompt(Path checkpoint, CheckpointJson config, TokenizerFiles tokenizer) {
         CheckpointJson settings = CheckpointJson.readIfPresent(checkpoint.resolve("tokenizer_config.json"));
-        Map<String, String> special = new TreeMap<>(SpecialTokens.read(settings, SPECIAL_TOKENS));
-        // What only the defaults of Llama's class name may be missing from a tokenizer of another kind.
-        special.values().removeIf(token -> idOf(tokenizer, token) < 0);
+        Map<String, String> special = new TreeMap<>(tokenizer.special());
+        SPECIAL_TOKENS.forEach((name, token) -> {
+            // What only the defaults of Llama's class name may be missing from a tokenizer of another kind.
+            boolean absent = settings == null || settings.node(name).isMissingNode();
+            if (absent && tokenizer.idOf(token) >= 0) {
+                special.putIfAbsent(name, token);
+            }
+        });
+        special.values().removeIf(token -> tokenizer.idOf(token) < 0);
         String beginning = special.get("bos_token");
         boolean begins = settings == null || settings.booleanValue("add_bos_token", true);
         if (settings != null && settings.booleanValue("add_eos_token", false)) {
@@ -236,23 +216,9 @@ public record OriginalConfig(
         return new PlaceholderPrompt(
                 PLACEHOLDER,
                 PLACEHOLDER_ID,
-                begins && beginning != null ? List.of(idOf(tokenizer, beginning)) : List.of(),
+                begins && beginning != null ? List.of(tokenizer.idOf(beginning)) : List.of(),
                 List.of(),
                 special);
-    }
-
-    /** The token's id, or −1. */
-    private static int idOf(ObjectNode tokenizer, String content) {
-        JsonNode id = tokenizer.path("model").path("vocab").path(content);
-        if (id.isInt()) {
-            return id.intValue();
-        }
-        for (JsonNode token : tokenizer.path("added_tokens")) {
-            if (token.path("content").asString("").equals(content)) {
-                return token.path("id").asInt();
-            }
-        }
-        return -1;
     }
 
     /** Published checkpoints have none; one that was trained with another conversation than theirs may have a file of its own. */
@@ -293,6 +259,7 @@ public record OriginalConfig(
                 generation,
                 BundleSections.of(preprocessing),
                 BundleSections.of(prompt),
+                BundleManifest.Checkpoint.UNREMARKABLE,
                 chatTemplate);
     }
 }

@@ -1,7 +1,5 @@
 package org.vlmserve.families.llava;
 
-import java.nio.file.Path;
-import java.util.Set;
 import org.vlmserve.families.ModelFamily;
 import org.vlmserve.families.bundle.Bundle;
 import org.vlmserve.families.bundle.BundleSections;
@@ -27,13 +25,9 @@ public final class OriginalFamily implements ModelFamily {
     @Override
     public PromptBuilder promptBuilder(Bundle bundle) {
         PlaceholderPrompt numbers = BundleSections.prompt(bundle, PlaceholderPrompt.class);
-        Path file = bundle.tokenizer().resolve("tokenizer.json");
         return new OriginalPromptBuilder(
                 numbers,
-                new HuggingFaceTokenizerFile(
-                        file,
-                        HuggingFaceTokenizerFile.read(file),
-                        Set.copyOf(numbers.specialTokens().values())),
+                HuggingFaceTokenizerFile.of(bundle),
                 new ChatTemplate(BundleSections.chatTemplate(bundle), numbers.specialTokens()),
                 bundle.manifest().decoder().vocabulary());
     }

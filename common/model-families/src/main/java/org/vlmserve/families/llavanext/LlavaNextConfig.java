@@ -6,6 +6,7 @@ import org.jspecify.annotations.Nullable;
 import org.vlmserve.families.backbone.ClipLlamaCheckpoint;
 import org.vlmserve.families.bundle.BundleManifest;
 import org.vlmserve.families.checkpoint.PictureProcessor;
+import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.protocol.tensor.DType;
 
 /**
@@ -18,8 +19,8 @@ public record LlavaNextConfig(ClipLlamaCheckpoint parts, LlavaNextPreprocessing 
     public static final String MODEL_TYPE = "llava_next";
 
     /** As {@link ClipLlamaCheckpoint#read}. */
-    public static LlavaNextConfig read(Path checkpoint, @Nullable Path chatTemplate) {
-        ClipLlamaCheckpoint parts = ClipLlamaCheckpoint.read(checkpoint, MODEL_TYPE, chatTemplate);
+    public static LlavaNextConfig read(Path checkpoint, @Nullable Path chatTemplate, Warnings warnings) {
+        ClipLlamaCheckpoint parts = ClipLlamaCheckpoint.read(checkpoint, MODEL_TYPE, chatTemplate, warnings);
         if (parts.features().classToken()) {
             // The reference lays the rows out as a square of patches, which one row more is not.
             throw parts.config().unsupported("vision_feature_select_strategy", "default");

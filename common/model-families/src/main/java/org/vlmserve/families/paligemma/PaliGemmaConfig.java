@@ -1,19 +1,17 @@
 package org.vlmserve.families.paligemma;
 
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
-import java.util.Map;
 import org.vlmserve.families.bundle.BundleManifest;
 import org.vlmserve.families.bundle.BundleSections;
+import org.vlmserve.families.checkpoint.AddedToken;
 import org.vlmserve.families.checkpoint.CheckpointJson;
 import org.vlmserve.families.checkpoint.GenerationDefaults;
 import org.vlmserve.families.checkpoint.PictureProcessor;
-import org.vlmserve.families.checkpoint.SpecialTokens;
-import org.vlmserve.protocol.error.ErrorCode;
-import org.vlmserve.protocol.error.VlmException;
+import org.vlmserve.families.checkpoint.TokenizerFiles;
+import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.protocol.tensor.DType;
 import tools.jackson.databind.JsonNode;
 
@@ -22,7 +20,7 @@ import tools.jackson.databind.JsonNode;
  * class (5.18, {@code configuration_paligemma.py}, {@code configuration_gemma.py}, {@code configuration_gemma2.py},
  * {@code configuration_siglip.py}).
  *
- * @param tokenizerFiles what belongs into a bundle's {@code tokenizer/}, by the names that they keep there
+ * @param tokenizer what becomes the bundle's tokenizer.json
  */
 public record PaliGemmaConfig(
         Vision vision,
@@ -30,7 +28,7 @@ public record PaliGemmaConfig(
         PaliGemmaPreprocessing preprocessing,
         PaliGemmaPrompt prompt,
         BundleManifest.Generation generation,
-        List<Path> tokenizerFiles) {
+        TokenizerFiles tokenizer) {
 
     /** {@code model_type} of the checkpoints that this reads. */
     public static final String MODEL_TYPE = "paligemma";
@@ -40,6 +38,7 @@ public record PaliGemmaConfig(
     private static final String TANH = "gelu_pytorch_tanh";
     private static final List<String> ACTIVATIONS = List.of(TANH, "gelu");
     private static final List<Double> HALVES = List.of(0.5, 0.5, 0.5);
+    private static final List<AddedToken> PROCESSORS_TOKENS = processorsTokens();
 
     /**
      * The SigLIP vision tower.
@@ -93,10 +92,11 @@ public record PaliGemmaConfig(
 
     /**
      * @param checkpoint a directory with {@code config.json} and its companions
+     * @param warnings is told of what is not refused
      * @throws VlmException {@code CHECKPOINT_UNREADABLE} for a file or key that is missing or malformed,
      *     {@code CHECKPOINT_UNSUPPORTED} for what this code does not build
      */
-    public static PaliGemmaConfig read(Path checkpoint) {
+    public static PaliGemmaConfig read(Path checkpoint, Warnings warnings) {
         CheckpointJson config = CheckpointJson.read(checkpoint.resolve("config.json"));
         if (!MODEL_TYPE.equals(config.optionalString("model_type"))) {
             throw config.unsupported("model_type", MODEL_TYPE);
@@ -110,25 +110,21 @@ public record PaliGemmaConfig(
         if (config.intValue("projection_dim", 2048) != text.hidden()) {
             throw config.unreadable("projection_dim", "the text model's hidden_size, " + text.hidden());
         }
-        Path tokenizerJson = checkpoint.resolve("tokenizer.json");
-        Path tokenizerConfigJson = checkpoint.resolve("tokenizer_config.json");
-        if (!Files.isRegularFile(tokenizerJson)) {
-            throw new VlmException(
-                    ErrorCode.CHECKPOINT_UNREADABLE,
-                    tokenizerJson + ": there is no such file; save the tokenizer again with a fast tokenizer");
-        }
-        CheckpointJson tokenizerConfig = CheckpointJson.readIfPresent(tokenizerConfigJson);
-        String begin = SpecialTokens.read(tokenizerConfig, Map.of("bos_token", "<bos>"))
-                .getOrDefault("bos_token", "");
+        TokenizerFiles tokenizer =
+                TokenizerFiles.read(checkpoint, config, MODEL_TYPE, text.vocabulary(), PROCESSORS_TOKENS, warnings);
         return new PaliGemmaConfig(
                 vision,
                 text,
                 preprocessing(checkpoint, vision),
                 new PaliGemmaPrompt(
-                        imageToken(CheckpointJson.read(tokenizerJson), config), imageTokenId(config), begin),
+                        tokenizer.addedToken(config, imageTokenKey(config), imageTokenId(config)),
+                        imageTokenId(config),
+                        tokenizer.special().getOrDefault("bos_token", "")),
                 GenerationDefaults.read(
-                        checkpoint, textConfig.intOrInts("eos_token_id", config.intOrInts("eos_token_id", List.of(1)))),
-                tokenizerConfig == null ? List.of(tokenizerJson) : List.of(tokenizerJson, tokenizerConfigJson));
+                        checkpoint,
+                        textConfig.intOrInts("eos_token_id", config.intOrInts("eos_token_id", List.of(1))),
+                        warnings),
+                tokenizer);
     }
 
     /** The manifest's {@code encoder} section. */
@@ -336,12 +332,16 @@ public record PaliGemmaConfig(
         return config.has("image_token_id") ? "image_token_id" : "image_token_index";
     }
 
-    private static String imageToken(CheckpointJson tokenizer, CheckpointJson config) {
-        for (JsonNode token : tokenizer.node("added_tokens")) {
-            if (token.path("id").asInt(-1) == imageTokenId(config)) {
-                return token.path("content").asString();
-            }
+    /** What {@code PaliGemmaProcessor} adds to any tokenizer: the picture's place, locations and segments. */
+    private static List<AddedToken> processorsTokens() {
+        List<AddedToken> tokens = new ArrayList<>();
+        tokens.add(AddedToken.special("<image>"));
+        for (int i = 0; i < 1024; i++) {
+            tokens.add(AddedToken.plain("<loc%04d>".formatted(i)));
         }
-        throw config.unreadable(imageTokenKey(config), "the id of one of the added tokens of tokenizer.json");
+        for (int i = 0; i < 128; i++) {
+            tokens.add(AddedToken.plain("<seg%03d>".formatted(i)));
+        }
+        return List.copyOf(tokens);
     }
 }

@@ -9,8 +9,8 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.Map;
-import java.util.Set;
 import org.jspecify.annotations.Nullable;
+import org.vlmserve.families.bundle.Bundle;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 import tools.jackson.core.JacksonException;
@@ -40,11 +40,10 @@ public final class HuggingFaceTokenizerFile implements Tokenizer {
 
     /**
      * @param file named in errors
-     * @param json what {@link #read} gave, with what the family changed in it
-     * @param alsoSpecial added tokens that decoding leaves out although the file does not mark them
+     * @param json its content
      * @throws VlmException {@code BUNDLE_CORRUPT} for a file that is malformed or of another kind
      */
-    public HuggingFaceTokenizerFile(Path file, ObjectNode json, Set<String> alsoSpecial) {
+    public HuggingFaceTokenizerFile(Path file, ObjectNode json) {
         decoding = TokenDecoding.of(json.path("decoder"));
         if (decoding == TokenDecoding.UNKNOWN) {
             throw corrupt(
@@ -69,7 +68,7 @@ public final class HuggingFaceTokenizerFile implements Tokenizer {
         for (JsonNode token : added) {
             String content = token.path("content").asString("");
             table = put(file, table, token.path("id"), content);
-            if (token.path("special").asBoolean(false) || alsoSpecial.contains(content)) {
+            if (token.path("special").asBoolean(false)) {
                 special.set(token.path("id").asInt());
             }
         }
@@ -83,8 +82,12 @@ public final class HuggingFaceTokenizerFile implements Tokenizer {
         }
     }
 
-    /** @throws VlmException {@code BUNDLE_CORRUPT} if there is no such file or no JSON object in it */
-    public static ObjectNode read(Path file) {
+    /** The tokenizer of a bundle. @throws VlmException {@code BUNDLE_CORRUPT} if it is missing, malformed or of another kind */
+    public static HuggingFaceTokenizerFile of(Bundle bundle) {
+        return new HuggingFaceTokenizerFile(bundle.tokenizer(), read(bundle.tokenizer()));
+    }
+
+    private static ObjectNode read(Path file) {
         try {
             if (JsonMapper.shared().readTree(Files.readAllBytes(file)) instanceof ObjectNode json) {
                 return json;

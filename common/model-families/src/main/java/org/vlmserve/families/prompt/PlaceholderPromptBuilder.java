@@ -1,11 +1,9 @@
 package org.vlmserve.families.prompt;
 
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
@@ -56,14 +54,12 @@ public final class PlaceholderPromptBuilder implements PromptBuilder {
         this.vocabulary = vocabulary;
     }
 
-    /** With the bundle's own tokenizer, as it is, and chat template. */
+    /** With the bundle's own tokenizer and chat template. */
     public static PlaceholderPromptBuilder of(Bundle bundle, Splice splice) {
         PlaceholderPrompt numbers = BundleSections.prompt(bundle, PlaceholderPrompt.class);
-        Path file = bundle.tokenizer().resolve("tokenizer.json");
-        Set<String> special = Set.copyOf(numbers.specialTokens().values());
         return new PlaceholderPromptBuilder(
                 numbers,
-                new HuggingFaceTokenizerFile(file, HuggingFaceTokenizerFile.read(file), special),
+                HuggingFaceTokenizerFile.of(bundle),
                 new ChatTemplate(BundleSections.chatTemplate(bundle), numbers.specialTokens()),
                 splice,
                 bundle.manifest().decoder().vocabulary());
@@ -83,7 +79,8 @@ public final class PlaceholderPromptBuilder implements PromptBuilder {
             messages.add(message(turn, slots));
         }
         String text = template.render(messages, templateArguments);
-        int[] ids = encode(text);
+        int[] ids =
+                WholeText.encode(tokenizer, text, numbers.beforeText(), numbers.afterText(), numbers.specialTokens());
         long placeholders =
                 Arrays.stream(ids).filter(id -> id == numbers.imageTokenId()).count();
         if (placeholders != slots.size()) {
@@ -129,19 +126,6 @@ public final class PlaceholderPromptBuilder implements PromptBuilder {
                 length,
                 length - (ids.length - slots.size()),
                 PreparedPrompt.Prefill.CAUSAL);
-    }
-
-    /** A text that begins with the beginning-of-text token, because the template writes it, gets nothing added. */
-    private int[] encode(String text) {
-        int[] ids = tokenizer.encode(text);
-        String beginning = numbers.specialTokens().get("bos_token");
-        if (beginning != null && text.startsWith(beginning)) {
-            return ids;
-        }
-        return IntStream.concat(
-                        IntStream.concat(numbers.beforeText().stream().mapToInt(Integer::intValue), Arrays.stream(ids)),
-                        numbers.afterText().stream().mapToInt(Integer::intValue))
-                .toArray();
     }
 
     /**

@@ -1,17 +1,15 @@
 package org.vlmserve.families.qwen2vl;
 
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.vlmserve.families.bundle.BundleManifest;
 import org.vlmserve.families.checkpoint.ChatTemplates;
 import org.vlmserve.families.checkpoint.CheckpointJson;
 import org.vlmserve.families.checkpoint.GenerationDefaults;
 import org.vlmserve.families.checkpoint.PictureProcessor;
-import org.vlmserve.families.checkpoint.SpecialTokens;
-import org.vlmserve.protocol.error.ErrorCode;
+import org.vlmserve.families.checkpoint.TokenizerFiles;
+import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.protocol.error.VlmException;
 import org.vlmserve.protocol.tensor.DType;
 import tools.jackson.databind.JsonNode;
@@ -22,7 +20,7 @@ import tools.jackson.databind.json.JsonMapper;
  * key has the default of transformers' class (5.18, {@code configuration_qwen2_vl.py},
  * {@code image_processing_pil_qwen2_vl.py}).
  *
- * @param tokenizerFiles what belongs into a bundle's {@code tokenizer/}, by the names that they keep there
+ * @param tokenizer what becomes the bundle's tokenizer.json
  */
 public record Qwen2VlConfig(
         Vision vision,
@@ -31,7 +29,7 @@ public record Qwen2VlConfig(
         Qwen2VlPrompt prompt,
         BundleManifest.Generation generation,
         String chatTemplate,
-        List<Path> tokenizerFiles) {
+        TokenizerFiles tokenizer) {
 
     /** {@code model_type} of the checkpoints that this reads. */
     public static final String MODEL_TYPE = "qwen2_vl";
@@ -102,16 +100,15 @@ public record Qwen2VlConfig(
 
     private static final List<Double> CLIP_MEAN = List.of(0.48145466, 0.4578275, 0.40821073);
     private static final List<Double> CLIP_STD = List.of(0.26862954, 0.26130258, 0.27577711);
-    /** What Qwen2Tokenizer takes for a token that the configuration does not name. */
-    private static final String DEFAULT_TOKEN = "<|endoftext|>";
 
     /**
      * @param checkpoint a directory with {@code config.json} and its companions
      * @param chatTemplate a file that takes the place of the checkpoint's chat template
+     * @param warnings is told of what is not refused
      * @throws VlmException {@code CHECKPOINT_UNREADABLE} for a file or key that is missing or malformed,
      *     {@code CHECKPOINT_UNSUPPORTED} for what this code does not build
      */
-    public static Qwen2VlConfig read(Path checkpoint, @Nullable Path chatTemplate) {
+    public static Qwen2VlConfig read(Path checkpoint, @Nullable Path chatTemplate, Warnings warnings) {
         CheckpointJson config = CheckpointJson.read(checkpoint.resolve("config.json"));
         if (!MODEL_TYPE.equals(config.optionalString("model_type"))) {
             throw config.unsupported("model_type", MODEL_TYPE);
@@ -126,42 +123,29 @@ public record Qwen2VlConfig(
         if (vision.outputSize() != text.hidden()) {
             throw visionConfig.unreadable("hidden_size", "the text model's hidden_size, " + text.hidden());
         }
-        Path tokenizerJson = checkpoint.resolve("tokenizer.json");
-        Path tokenizerConfigJson = checkpoint.resolve("tokenizer_config.json");
-        if (!Files.isRegularFile(tokenizerJson)) {
-            throw new VlmException(
-                    ErrorCode.CHECKPOINT_UNREADABLE,
-                    tokenizerJson + ": there is no such file; save the tokenizer again with a fast tokenizer");
-        }
-        CheckpointJson tokenizerConfig = CheckpointJson.readIfPresent(tokenizerConfigJson);
+        TokenizerFiles tokenizer =
+                TokenizerFiles.read(checkpoint, config, MODEL_TYPE, text.vocabulary(), List.of(), warnings);
         int imageTokenId = config.intValue("image_token_id", 151655);
         int videoTokenId = config.intValue("video_token_id", 151656);
-        CheckpointJson tokens = CheckpointJson.read(tokenizerJson);
         return new Qwen2VlConfig(
                 vision,
                 text,
                 preprocessing(checkpoint, vision),
                 new Qwen2VlPrompt(
-                        addedToken(tokens, config, "image_token_id", imageTokenId),
+                        tokenizer.addedToken(config, "image_token_id", imageTokenId),
                         imageTokenId,
-                        addedToken(tokens, config, "video_token_id", videoTokenId),
+                        tokenizer.addedToken(config, "video_token_id", videoTokenId),
                         videoTokenId,
                         vision.spatialMergeSize(),
-                        tokenizerConfig != null && tokenizerConfig.booleanValue("add_prefix_space", false),
-                        SpecialTokens.read(
-                                tokenizerConfig,
-                                Map.of(
-                                        "eos_token",
-                                        DEFAULT_TOKEN,
-                                        "unk_token",
-                                        DEFAULT_TOKEN,
-                                        "pad_token",
-                                        DEFAULT_TOKEN))),
+                        tokenizer.before(),
+                        tokenizer.after(),
+                        tokenizer.special()),
                 GenerationDefaults.read(
                         checkpoint,
-                        textConfig.intOrInts("eos_token_id", config.intOrInts("eos_token_id", List.of(151645)))),
+                        textConfig.intOrInts("eos_token_id", config.intOrInts("eos_token_id", List.of(151645))),
+                        warnings),
                 ChatTemplates.require(checkpoint, chatTemplate),
-                tokenizerConfig == null ? List.of(tokenizerJson) : List.of(tokenizerJson, tokenizerConfigJson));
+                tokenizer);
     }
 
     /** The manifest's {@code encoder} section. */
@@ -403,14 +387,5 @@ public record Qwen2VlConfig(
         if (images.intValue(key, absent) != encoder) {
             throw images.unreadable(key, "the vision encoder's, " + encoder);
         }
-    }
-
-    private static String addedToken(CheckpointJson tokenizer, CheckpointJson config, String key, int id) {
-        for (JsonNode token : tokenizer.node("added_tokens")) {
-            if (token.path("id").asInt(-1) == id) {
-                return token.path("content").asString();
-            }
-        }
-        throw config.unreadable(key, "the id of one of the added tokens of tokenizer.json");
     }
 }

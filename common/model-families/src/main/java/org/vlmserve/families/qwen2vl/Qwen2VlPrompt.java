@@ -1,5 +1,6 @@
 package org.vlmserve.families.qwen2vl;
 
+import java.util.List;
 import java.util.Map;
 import org.vlmserve.families.bundle.Bundle;
 
@@ -11,7 +12,8 @@ import org.vlmserve.families.bundle.Bundle;
  * @param videoToken the placeholder that the chat template writes for a video
  * @param videoTokenId its id
  * @param mergeSize side of the square of patches that becomes one token
- * @param addPrefixSpace whether the tokenizer puts a space before the first word
+ * @param beforeText ids that the tokenizer puts before a text
+ * @param afterText ids that it puts behind a text
  * @param specialTokens what the chat template knows of the tokenizer, such as {@code eos_token}
  */
 public record Qwen2VlPrompt(
@@ -20,7 +22,8 @@ public record Qwen2VlPrompt(
         String videoToken,
         int videoTokenId,
         int mergeSize,
-        boolean addPrefixSpace,
+        List<Integer> beforeText,
+        List<Integer> afterText,
         Map<String, String> specialTokens) {
 
     static Qwen2VlPrompt of(Bundle bundle) {

@@ -11,6 +11,7 @@ import org.vlmserve.families.prompt.ChatTemplate;
 import org.vlmserve.families.prompt.PreparedPrompt;
 import org.vlmserve.families.prompt.PromptBuilder;
 import org.vlmserve.families.prompt.Tokenizer;
+import org.vlmserve.families.prompt.WholeText;
 import org.vlmserve.protocol.ChatTurn;
 import org.vlmserve.protocol.Medium;
 import org.vlmserve.protocol.PictureLayout;
@@ -48,7 +49,8 @@ final class Qwen2VlPromptBuilder implements PromptBuilder {
             messages.add(message(turn, slots));
         }
         String text = template.render(messages, templateArguments);
-        int[] ids = tokenizer.encode(text);
+        int[] ids =
+                WholeText.encode(tokenizer, text, numbers.beforeText(), numbers.afterText(), numbers.specialTokens());
         checkPlaces(ids, slots);
         int length = ids.length - slots.size();
         for (ChatTurn.Visual slot : slots) {

@@ -40,6 +40,7 @@ class BundleReaderTest {
                 new BundleManifest.Generation(List.of(7, 8), true, 0.01, 0.001, 1, null, 1.05),
                 JSON.createObjectNode().put("patchSize", 14),
                 JSON.createObjectNode().put("imageTokenId", 5),
+                BundleManifest.Checkpoint.UNREMARKABLE,
                 "{{ messages }}");
     }
 

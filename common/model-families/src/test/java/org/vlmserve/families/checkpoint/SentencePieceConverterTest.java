@@ -7,6 +7,7 @@ import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -44,7 +45,7 @@ class SentencePieceConverterTest {
         for (String name : CHECKPOINTS) {
             JsonNode golden = goldens.json("sentencepiece/" + name + ".json");
             tests.add(DynamicTest.dynamicTest(name, () -> {
-                JsonNode made = SentencePieceConverter.convert(goldens.file("sentencepiece/" + name));
+                JsonNode made = converted(name);
                 JsonNode expected = golden.path("tokenizer");
                 assertThat(made.path("added_tokens")).isEqualTo(expected.path("added_tokens"));
                 assertThat(made.path("model").path("merges"))
@@ -52,8 +53,7 @@ class SentencePieceConverterTest {
                 assertThat(made).isEqualTo(expected);
             }));
             tests.add(DynamicTest.dynamicTest(name + " ids", () -> {
-                byte[] json = JsonMapper.shared()
-                        .writeValueAsBytes(SentencePieceConverter.convert(goldens.file("sentencepiece/" + name)));
+                byte[] json = JsonMapper.shared().writeValueAsBytes(converted(name));
                 try (HuggingFaceTokenizer tokenizer =
                         HuggingFaceTokenizer.newInstance(new ByteArrayInputStream(json), Map.of())) {
                     for (JsonNode text : golden.path("texts")) {
@@ -69,6 +69,29 @@ class SentencePieceConverterTest {
             }));
         }
         return tests;
+    }
+
+    private JsonNode converted(String name) {
+        return TokenizerFiles.convert(
+                        goldens.file("sentencepiece/" + name),
+                        emptyConfig(),
+                        Integer.MAX_VALUE,
+                        List.of(),
+                        new Warnings())
+                .tokenizer();
+    }
+
+    private CheckpointJson emptyConfig() {
+        try {
+            Files.writeString(directory.resolve("config.json"), "{}");
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return CheckpointJson.read(directory.resolve("config.json"));
+    }
+
+    private SentencePieceConverter.Converted convert() {
+        return SentencePieceConverter.convert(directory, emptyConfig(), null);
     }
 
     @Test
@@ -95,7 +118,7 @@ class SentencePieceConverterTest {
         byte[] whole = Files.readAllBytes(goldens.file("sentencepiece/alone/tokenizer.model"));
         for (int length = 0; length < whole.length; length += 7) {
             write(Arrays.copyOf(whole, length));
-            assertThatThrownBy(() -> SentencePieceConverter.convert(directory)).isInstanceOf(VlmException.class);
+            assertThatThrownBy(() -> convert()).isInstanceOf(VlmException.class);
         }
     }
 
@@ -104,8 +127,7 @@ class SentencePieceConverterTest {
         // ModelProto{pieces: "a" 0, "b" −1, …, trainer_spec: {model_type: BPE}}
         byte[] bpe = {18, 2, 24, 2};
         write(join(piece("a", 0), piece("b", -1), bpe));
-        assertThat(SentencePieceConverter.convert(directory).path("model").path("vocab"))
-                .hasSize(2);
+        assertThat(convert().tokenizer().path("model").path("vocab")).hasSize(2);
         write(join(piece("a", 0), piece("a", -1), bpe));
         refuses(ErrorCode.CHECKPOINT_UNREADABLE, "the piece 'a' twice, as 0 and 1");
         write(join(piece("a", -1), piece("b", 0), bpe));
@@ -134,7 +156,7 @@ class SentencePieceConverterTest {
     }
 
     private void refuses(ErrorCode code, String part) {
-        assertThatThrownBy(() -> SentencePieceConverter.convert(directory))
+        assertThatThrownBy(() -> convert())
                 .isInstanceOfSatisfying(
                         VlmException.class, e -> assertThat(e.code()).isEqualTo(code))
                 .hasMessageContaining("tokenizer.model")

@@ -15,6 +15,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.vlmserve.families.backbone.VisionFeatures;
 import org.vlmserve.families.checkpoint.CheckpointJson;
+import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.families.prompt.ChatTemplate;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
@@ -54,7 +55,7 @@ class OriginalConfigTest {
     }
 
     private OriginalConfig read() {
-        return OriginalConfig.read(checkpoint, TOWER, null);
+        return OriginalConfig.read(checkpoint, TOWER, null, new Warnings());
     }
 
     private void refuses(ErrorCode code, String... parts) {
@@ -159,7 +160,7 @@ class OriginalConfigTest {
         change("config.json", json -> json.put("mm_use_im_patch_token", false));
         assertThat(ids(read())).doesNotContainKey("<im_patch>").containsEntry("<im_start>", 520);
         change("config.json", json -> json.put("vocab_size", 521));
-        refuses(ErrorCode.CHECKPOINT_UNREADABLE, "'vocab_size' is 521", "more than 521", "<im_end>");
+        refuses(ErrorCode.CHECKPOINT_UNREADABLE, "'vocab_size' is 521", "a row for <im_end> behind all others");
     }
 
     @Test
@@ -175,19 +176,23 @@ class OriginalConfigTest {
         for (String name : List.of("config.json", "preprocessor_config.json")) {
             Files.copy(TOWER.resolve(name), inside.resolve(name));
         }
-        assertThat(OriginalConfig.read(checkpoint, null, null).towerDirectory()).isEqualTo(inside);
+        assertThat(OriginalConfig.read(checkpoint, null, null, new Warnings()).towerDirectory())
+                .isEqualTo(inside);
         change(
                 "config.json",
                 json -> json.put("mm_vision_tower", "../" + checkpoint.getFileName() + "/vision-tower/../.."));
-        assertThatThrownBy(() -> OriginalConfig.read(checkpoint, null, null))
+        assertThatThrownBy(() -> OriginalConfig.read(checkpoint, null, null, new Warnings()))
                 .isInstanceOf(VlmException.class)
                 .hasMessageContaining("--vision-tower DIR");
     }
 
     @Test
     void aNamedTokenThatTheTokenizerLacksIsNone() throws IOException {
-        change("tokenizer_config.json", json -> json.put("add_bos_token", true));
-        Files.write(checkpoint.resolve("tokenizer.json"), JsonMapper.shared().writeValueAsBytes(read().tokenizer()));
+        Files.write(checkpoint.resolve("tokenizer.json"), read().tokenizer().content());
+        change(
+                "tokenizer_config.json",
+                json -> json.put("add_bos_token", true).put("tokenizer_class", "PreTrainedTokenizerFast"));
+        Files.delete(checkpoint.resolve("special_tokens_map.json"));
         Files.writeString(
                 checkpoint.resolve("tokenizer.json"),
                 Files.readString(checkpoint.resolve("tokenizer.json")).replace("\"<s>\"", "\"<begin>\""));
@@ -204,7 +209,8 @@ class OriginalConfigTest {
         Files.writeString(checkpoint.resolve("chat_template.jinja"), "own");
         assertThat(read().chatTemplate()).isEqualTo("own");
         Path given = Files.writeString(checkpoint.resolve("given.jinja"), "given");
-        assertThat(OriginalConfig.read(checkpoint, TOWER, given).chatTemplate()).isEqualTo("given");
+        assertThat(OriginalConfig.read(checkpoint, TOWER, given, new Warnings()).chatTemplate())
+                .isEqualTo("given");
     }
 
     @Test
@@ -228,7 +234,7 @@ class OriginalConfigTest {
 
     private static Map<String, Integer> ids(OriginalConfig config) {
         Map<String, Integer> ids = new TreeMap<>();
-        for (JsonNode token : config.tokenizer().path("added_tokens")) {
+        for (JsonNode token : config.tokenizer().tokenizer().path("added_tokens")) {
             ids.put(token.path("content").asString(), token.path("id").asInt());
         }
         return ids;

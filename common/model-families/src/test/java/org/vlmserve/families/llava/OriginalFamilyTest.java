@@ -1,8 +1,5 @@
 package org.vlmserve.families.llava;
 
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.List;
@@ -10,8 +7,9 @@ import org.junit.jupiter.api.io.TempDir;
 import org.vlmserve.families.FamilyContractTest;
 import org.vlmserve.families.ModelFamily;
 import org.vlmserve.families.bundle.BundleManifest;
+import org.vlmserve.families.checkpoint.TokenizerFiles;
+import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.protocol.tensor.DType;
-import tools.jackson.databind.json.JsonMapper;
 
 class OriginalFamilyTest extends FamilyContractTest {
 
@@ -24,7 +22,7 @@ class OriginalFamilyTest extends FamilyContractTest {
     }
 
     private static OriginalConfig config(Path checkpoint) {
-        return OriginalConfig.read(checkpoint, checkpoint.resolveSibling("tower"), null);
+        return OriginalConfig.read(checkpoint, checkpoint.resolveSibling("tower"), null, new Warnings());
     }
 
     @Override
@@ -33,16 +31,8 @@ class OriginalFamilyTest extends FamilyContractTest {
     }
 
     @Override
-    protected List<Path> tokenizerFiles(Path checkpoint) {
-        try {
-            Path file = made.resolve("tokenizer.json");
-            Files.write(
-                    file,
-                    JsonMapper.shared().writeValueAsBytes(config(checkpoint).tokenizer()));
-            return List.of(file);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
+    protected TokenizerFiles tokenizer(Path checkpoint) {
+        return config(checkpoint).tokenizer();
     }
 
     @Override

@@ -11,6 +11,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.vlmserve.families.EditedCheckpoint;
 import org.vlmserve.families.backbone.LlamaDecoder;
+import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.families.llavanext.LlavaNextPreprocessing.Pinpoint;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
@@ -24,7 +25,7 @@ class LlavaNextConfigTest {
 
     private static LlavaNextConfig golden(String name) {
         return LlavaNextConfig.read(
-                Goldens.find().checkpoint("llava_next", name).directory(), null);
+                Goldens.find().checkpoint("llava_next", name).directory(), null, new Warnings());
     }
 
     private EditedCheckpoint copy(String name) {
@@ -32,7 +33,7 @@ class LlavaNextConfigTest {
     }
 
     private LlamaDecoder decoder() {
-        return LlavaNextConfig.read(directory, null).parts().decoder();
+        return LlavaNextConfig.read(directory, null, new Warnings()).parts().decoder();
     }
 
     @Test
@@ -97,7 +98,7 @@ class LlavaNextConfigTest {
             })
     void anErrorNamesFileAndKey(String file, String pointer, String value, ErrorCode code) {
         copy("vicuna-tiles").set(file, pointer, value);
-        assertThatThrownBy(() -> LlavaNextConfig.read(directory, null))
+        assertThatThrownBy(() -> LlavaNextConfig.read(directory, null, new Warnings()))
                 .isInstanceOfSatisfying(
                         VlmException.class, e -> assertThat(e.code()).isEqualTo(code))
                 .hasMessageContaining(directory.resolve(file).toString())

@@ -14,6 +14,8 @@ import org.vlmserve.families.FamilyRegistry;
 import org.vlmserve.families.ModelFamily;
 import org.vlmserve.families.bundle.BundleManifest;
 import org.vlmserve.families.checkpoint.PixelScale;
+import org.vlmserve.families.checkpoint.TokenizerFiles;
+import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.protocol.Medium;
 import org.vlmserve.protocol.PictureLayout;
 import org.vlmserve.protocol.PictureSource;
@@ -32,12 +34,12 @@ class LlavaNextFamilyTest extends FamilyContractTest {
 
     @Override
     protected BundleManifest manifest(Path checkpoint) {
-        return LlavaNextConfig.read(checkpoint, null).manifest("fp32", Instant.EPOCH, DType.F32);
+        return LlavaNextConfig.read(checkpoint, null, new Warnings()).manifest("fp32", Instant.EPOCH, DType.F32);
     }
 
     @Override
-    protected List<Path> tokenizerFiles(Path checkpoint) {
-        return LlavaNextConfig.read(checkpoint, null).parts().tokenizerFiles();
+    protected TokenizerFiles tokenizer(Path checkpoint) {
+        return LlavaNextConfig.read(checkpoint, null, new Warnings()).parts().tokenizer();
     }
 
     @Override

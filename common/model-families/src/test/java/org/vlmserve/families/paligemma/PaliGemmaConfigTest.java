@@ -10,6 +10,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.vlmserve.families.EditedCheckpoint;
+import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 import org.vlmserve.testing.Goldens;
@@ -23,13 +24,15 @@ class PaliGemmaConfigTest {
     private Path checkpoint;
 
     private static PaliGemmaConfig golden(String name) {
-        return PaliGemmaConfig.read(Goldens.find().checkpoint(FAMILY, name).directory());
+        return PaliGemmaConfig.read(Goldens.find().checkpoint(FAMILY, name).directory(), new Warnings());
     }
 
     private PaliGemmaConfig edited(String name, String pointer, String value) {
-        return PaliGemmaConfig.read(EditedCheckpoint.copy(FAMILY, name, checkpoint)
-                .set(CONFIG, pointer, value)
-                .directory());
+        return PaliGemmaConfig.read(
+                EditedCheckpoint.copy(FAMILY, name, checkpoint)
+                        .set(CONFIG, pointer, value)
+                        .directory(),
+                new Warnings());
     }
 
     @Test
@@ -94,7 +97,8 @@ class PaliGemmaConfigTest {
                 "attn_logit_softcapping", "query_pre_attn_scalar", "sliding_window", "layer_types", "head_dim")) {
             edited.set(CONFIG, "text_config/" + key, "");
         }
-        PaliGemmaConfig.Text text = PaliGemmaConfig.read(checkpoint).text();
+        PaliGemmaConfig.Text text =
+                PaliGemmaConfig.read(checkpoint, new Warnings()).text();
         assertThat(text.attentionSoftcap()).isEqualTo(50);
         assertThat(text.attentionScale()).isEqualTo(1 / 16.0);
         assertThat(text.headDim()).isEqualTo(256);

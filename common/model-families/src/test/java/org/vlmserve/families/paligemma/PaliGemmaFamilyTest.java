@@ -13,6 +13,8 @@ import org.vlmserve.families.FamilyContractTest;
 import org.vlmserve.families.FamilyRegistry;
 import org.vlmserve.families.ModelFamily;
 import org.vlmserve.families.bundle.BundleManifest;
+import org.vlmserve.families.checkpoint.TokenizerFiles;
+import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.families.preprocess.RgbPicture;
 import org.vlmserve.families.preprocess.Tile;
 import org.vlmserve.families.prompt.PreparedPrompt;
@@ -37,7 +39,7 @@ class PaliGemmaFamilyTest extends FamilyContractTest {
 
     @Override
     protected BundleManifest manifest(Path checkpoint) {
-        PaliGemmaConfig config = PaliGemmaConfig.read(checkpoint);
+        PaliGemmaConfig config = PaliGemmaConfig.read(checkpoint, new Warnings());
         return new BundleManifest(
                 BundleManifest.FORMAT,
                 PaliGemmaConfig.MODEL_TYPE,
@@ -50,12 +52,13 @@ class PaliGemmaFamilyTest extends FamilyContractTest {
                 config.generation(),
                 config.preprocessingSection(),
                 config.promptSection(),
+                BundleManifest.Checkpoint.UNREMARKABLE,
                 null);
     }
 
     @Override
-    protected List<Path> tokenizerFiles(Path checkpoint) {
-        return PaliGemmaConfig.read(checkpoint).tokenizerFiles();
+    protected TokenizerFiles tokenizer(Path checkpoint) {
+        return PaliGemmaConfig.read(checkpoint, new Warnings()).tokenizer();
     }
 
     @Override

@@ -12,6 +12,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 import org.vlmserve.testing.Goldens;
@@ -32,7 +33,7 @@ class Qwen2VlConfigTest {
 
     @Test
     void readsTheFlatLayoutOfTheHub() {
-        Qwen2VlConfig config = Qwen2VlConfig.read(golden("flat-tied"), null);
+        Qwen2VlConfig config = Qwen2VlConfig.read(golden("flat-tied"), null, new Warnings());
         assertThat(config.vision())
                 .isEqualTo(new Qwen2VlConfig.Vision(3, 32, 1, 4, 3, 14, 2, 2, 96, "quick_gelu", 1e-6, 10_000));
         assertThat(config.text())
@@ -51,7 +52,7 @@ class Qwen2VlConfigTest {
 
     @Test
     void readsTheNestedLayout() {
-        Qwen2VlConfig config = Qwen2VlConfig.read(golden("nested-untied"), null);
+        Qwen2VlConfig config = Qwen2VlConfig.read(golden("nested-untied"), null, new Warnings());
         assertThat(config.vision())
                 .isEqualTo(new Qwen2VlConfig.Vision(2, 32, 2, 2, 3, 14, 2, 2, 64, "quick_gelu", 1e-6, 10_000));
         assertThat(config.text())
@@ -66,7 +67,7 @@ class Qwen2VlConfigTest {
 
     @Test
     void readsTheProcessorsFileAlone() {
-        Qwen2VlConfig config = Qwen2VlConfig.read(golden("half-merged"), null);
+        Qwen2VlConfig config = Qwen2VlConfig.read(golden("half-merged"), null, new Warnings());
         assertThat(config.preprocessing().patchSize()).isEqualTo(8);
         assertThat(config.preprocessing().minPixels()).isEqualTo(256);
         assertThat(config.vision().patchWidth()).isEqualTo(384);
@@ -129,7 +130,7 @@ class Qwen2VlConfigTest {
     void anErrorNamesFileAndKey(String file, String pointer, String value, ErrorCode code) throws IOException {
         copy("nested-untied");
         change(file, pointer, JSON.readTree(value));
-        assertThatThrownBy(() -> Qwen2VlConfig.read(checkpoint, null))
+        assertThatThrownBy(() -> Qwen2VlConfig.read(checkpoint, null, new Warnings()))
                 .isInstanceOfSatisfying(
                         VlmException.class, e -> assertThat(e.code()).isEqualTo(code))
                 .hasMessageContaining(checkpoint.resolve(file).toString())
@@ -141,7 +142,7 @@ class Qwen2VlConfigTest {
     void aMissingFileIsNamed(String file) throws IOException {
         copy("nested-untied");
         Files.delete(checkpoint.resolve(file));
-        assertThatThrownBy(() -> Qwen2VlConfig.read(checkpoint, null))
+        assertThatThrownBy(() -> Qwen2VlConfig.read(checkpoint, null, new Warnings()))
                 .isInstanceOfSatisfying(
                         VlmException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.CHECKPOINT_UNREADABLE))
                 .hasMessageContaining(checkpoint.resolve(file).toString());
@@ -155,7 +156,7 @@ class Qwen2VlConfigTest {
         change("config.json", "vision_config", JSON.readTree("{\"hidden_size\": 64}"));
         change("config.json", "text_config/rms_norm_eps", JSON.missingNode());
         change("config.json", "text_config/intermediate_size", JSON.missingNode());
-        Qwen2VlConfig config = Qwen2VlConfig.read(checkpoint, null);
+        Qwen2VlConfig config = Qwen2VlConfig.read(checkpoint, null, new Warnings());
         assertThat(config.vision())
                 .isEqualTo(new Qwen2VlConfig.Vision(32, 1280, 16, 4, 3, 14, 2, 2, 64, "quick_gelu", 1e-6, 10_000));
         assertThat(config.text().rmsNormEps()).isEqualTo(1e-5);
@@ -172,7 +173,7 @@ class Qwen2VlConfigTest {
         copy("nested-untied");
         change("preprocessor_config.json", "max_pixels", JSON.readTree("50176"));
         change("config.json", "vision_config/num_attention_heads", JSON.readTree("4"));
-        Qwen2VlConfig config = Qwen2VlConfig.read(checkpoint, null);
+        Qwen2VlConfig config = Qwen2VlConfig.read(checkpoint, null, new Warnings());
         assertThat(config.preprocessing().minPixels()).isEqualTo(3136);
         assertThat(config.preprocessing().maxPixels()).isEqualTo(50176);
         assertThat(config.vision().heads()).isEqualTo(4);
@@ -184,25 +185,31 @@ class Qwen2VlConfigTest {
         Files.writeString(
                 checkpoint.resolve("processor_config.json"),
                 "{\"image_processor\": {\"min_pixels\": 784, \"max_pixels\": 1568}}");
-        assertThat(Qwen2VlConfig.read(checkpoint, null).preprocessing().maxPixels())
+        assertThat(Qwen2VlConfig.read(checkpoint, null, new Warnings())
+                        .preprocessing()
+                        .maxPixels())
                 .isEqualTo(1568);
     }
 
     @Test
     void aVideosSettingsAreNestedOrInAFileOfTheirOwnOrThoseOfPictures() throws IOException {
-        assertThat(Qwen2VlConfig.read(golden("half-merged"), null)
+        assertThat(Qwen2VlConfig.read(golden("half-merged"), null, new Warnings())
                         .preprocessing()
                         .video())
                 .isEqualTo(new Qwen2VlPreprocessing.Video(512, 6400, 40, 4, 768, null, null));
-        assertThat(Qwen2VlConfig.read(golden("nested-untied"), null)
+        assertThat(Qwen2VlConfig.read(golden("nested-untied"), null, new Warnings())
                         .preprocessing()
                         .video())
                 .isEqualTo(new Qwen2VlPreprocessing.Video(1568, 9408, null, 4, 12, 2.0, null));
-        assertThat(Qwen2VlConfig.read(golden("flat-tied"), null).preprocessing().video())
+        assertThat(Qwen2VlConfig.read(golden("flat-tied"), null, new Warnings())
+                        .preprocessing()
+                        .video())
                 .isEqualTo(new Qwen2VlPreprocessing.Video(1568, 9408, null, 4, 768, null, null));
         copy("half-merged");
         change("processor_config.json", "video_processor", JSON.missingNode());
-        assertThat(Qwen2VlConfig.read(checkpoint, null).preprocessing().video())
+        assertThat(Qwen2VlConfig.read(checkpoint, null, new Warnings())
+                        .preprocessing()
+                        .video())
                 .isEqualTo(new Qwen2VlPreprocessing.Video(100_352, 602_112, null, 4, 768, null, null));
     }
 
@@ -210,7 +217,9 @@ class Qwen2VlConfigTest {
     void oneEndTokenMayStandWithoutAList() throws IOException {
         copy("nested-untied");
         change("generation_config.json", "eos_token_id", JSON.readTree("434"));
-        assertThat(Qwen2VlConfig.read(checkpoint, null).generation().eosTokenIds())
+        assertThat(Qwen2VlConfig.read(checkpoint, null, new Warnings())
+                        .generation()
+                        .eosTokenIds())
                 .containsExactly(434);
     }
 }

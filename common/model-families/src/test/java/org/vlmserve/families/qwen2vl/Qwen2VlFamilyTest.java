@@ -15,6 +15,8 @@ import org.vlmserve.families.FamilyContractTest;
 import org.vlmserve.families.FamilyRegistry;
 import org.vlmserve.families.ModelFamily;
 import org.vlmserve.families.bundle.BundleManifest;
+import org.vlmserve.families.checkpoint.TokenizerFiles;
+import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.families.preprocess.RgbPicture;
 import org.vlmserve.protocol.Medium;
 import org.vlmserve.protocol.PictureLayout;
@@ -35,7 +37,7 @@ class Qwen2VlFamilyTest extends FamilyContractTest {
 
     @Override
     protected BundleManifest manifest(Path checkpoint) {
-        Qwen2VlConfig config = Qwen2VlConfig.read(checkpoint, null);
+        Qwen2VlConfig config = Qwen2VlConfig.read(checkpoint, null, new Warnings());
         return new BundleManifest(
                 BundleManifest.FORMAT,
                 Qwen2VlConfig.MODEL_TYPE,
@@ -48,12 +50,13 @@ class Qwen2VlFamilyTest extends FamilyContractTest {
                 config.generation(),
                 config.preprocessingSection(),
                 config.promptSection(),
+                BundleManifest.Checkpoint.UNREMARKABLE,
                 config.chatTemplate());
     }
 
     @Override
-    protected List<Path> tokenizerFiles(Path checkpoint) {
-        return Qwen2VlConfig.read(checkpoint, null).tokenizerFiles();
+    protected TokenizerFiles tokenizer(Path checkpoint) {
+        return Qwen2VlConfig.read(checkpoint, null, new Warnings()).tokenizer();
     }
 
     @Override
