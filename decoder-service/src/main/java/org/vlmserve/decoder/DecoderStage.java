@@ -273,7 +273,8 @@ public final class DecoderStage implements PromptHandler, AutoCloseable {
         if (room < 1) {
             throw new VlmException(
                     ErrorCode.PROMPT_TOO_LONG,
-                    "a prompt of " + promptLength + " tokens and at least one token of answer make " + (promptLength + 1L)
+                    "a prompt of " + promptLength + " tokens and at least one token of answer make "
+                            + (promptLength + 1L)
                             + ", the model's context holds " + model.contextLength()
                             + "; shorten the conversation, or use fewer or smaller pictures",
                     "messages",
@@ -526,7 +527,8 @@ public final class DecoderStage implements PromptHandler, AutoCloseable {
         Integer asked = sequence.ready().job().sampling().maxTokens();
         int room = model.contextLength() - sequence.prompt().length();
         if (asked != null && asked > room) {
-            notes.add("max_tokens is " + asked + "; beside a prompt of " + sequence.prompt().length()
+            notes.add("max_tokens is " + asked + "; beside a prompt of "
+                    + sequence.prompt().length()
                     + " tokens the model's context of " + model.contextLength() + " leaves " + room
                     + ", which was the limit");
         }

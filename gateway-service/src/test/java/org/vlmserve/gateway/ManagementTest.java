@@ -75,7 +75,7 @@ class ManagementTest {
                 .contains("vlm_gateway_ignored_fields_total{field=\"user\"} 1.0")
                 .contains("vlm_gateway_ignored_fields_total{field=\"unknown\"} 1.0")
                 .contains("vlm_gateway_requests_in_flight")
-                .contains("vlm_gateway_bytes_in_flight")
+                .contains("\nvlm_gateway_bytes_in_flight ")
                 .doesNotContain("made-up-name", "made-up-field");
     }
 

@@ -11,8 +11,12 @@ final class RawClient implements AutoCloseable {
     private final Socket socket = new Socket();
 
     RawClient(TestGateway gateway) throws IOException {
-        socket.setSoTimeout(30_000);
-        socket.connect(new InetSocketAddress("localhost", gateway.port()));
+        this(gateway.port());
+    }
+
+    RawClient(int port) throws IOException {
+        socket.setSoTimeout(60_000);
+        socket.connect(new InetSocketAddress("localhost", port));
     }
 
     /** The header of a chat completion whose body has this many bytes. */

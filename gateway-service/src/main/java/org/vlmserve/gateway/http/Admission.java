@@ -89,7 +89,7 @@ public final class Admission {
                 throw new VlmException(
                         ErrorCode.REQUEST_TOO_LARGE,
                         "the request would hold " + (held + amount) + " bytes, all requests together may hold "
-                                + maxBytes + "; send fewer or smaller pictures");
+                                + maxBytes + "; send fewer or smaller pictures, or ask for fewer log-probabilities");
             }
             long all = bytes.addAndGet(amount);
             if (all > maxBytes) {

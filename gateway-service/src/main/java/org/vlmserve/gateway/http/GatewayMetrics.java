@@ -21,7 +21,6 @@ public final class GatewayMetrics {
                 .register(registry);
         Gauge.builder("vlm.gateway.bytes.in.flight", admission, Admission::bytesInFlight)
                 .description("heap that requests hold, from their body's first byte")
-                .baseUnit("bytes")
                 .register(registry);
     }
 

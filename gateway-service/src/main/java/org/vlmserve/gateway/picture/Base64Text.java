@@ -81,15 +81,12 @@ final class Base64Text {
         }
         int size = (int) (digits * 6L / 8);
         reserve.accept(size);
-        byte[] content = new byte[size];
         if (strict && text.hasArray() && (padding == 0 || (digits + padding) % 4 == 0)) {
             ByteBuffer decoded = Base64.getDecoder().decode(text.duplicate());
-            if (decoded.remaining() == size && decoded.array().length == size) {
-                return decoded.array();
-            }
-            decoded.get(content);
-            return content;
+            byte[] all = decoded.array();
+            return all.length == size ? all : Arrays.copyOf(all, size);
         }
+        byte[] content = new byte[size];
         int bits = 0;
         int pending = 0;
         int written = 0;
