@@ -19,9 +19,9 @@ import org.vlmserve.protocol.ProtocolLimits;
  */
 final class BoundedGateway {
 
-    /** Producer, two consumers, and a picture that is sent again, each at its largest. */
+    /** Producer, three consumers, and a picture that is sent again, each at its largest. */
     static final long ROAD_BYTES =
-            3L * (ProtocolLimits.MAX_RECORD_BYTES + (16 << 10)) + 2 * (16L << 20) + ProtocolLimits.MAX_PICTURE_BYTES;
+            3L * (ProtocolLimits.MAX_RECORD_BYTES + (16 << 10)) + 3 * (16L << 20) + ProtocolLimits.MAX_PICTURE_BYTES;
 
     private static final int ALTERNATIVES = 20;
 

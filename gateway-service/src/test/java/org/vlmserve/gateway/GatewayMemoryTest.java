@@ -180,7 +180,8 @@ class GatewayMemoryTest {
         // What Reactor Netty and the hand-over between threads hold of a plain stream, as lines of 400 bytes.
         long outbound = 144 * 400;
         long streams = admission.maxRequests() * (stream.bufferedBytes().toBytes() + outbound);
-        long service = 64L << 20;
+        // 26 MiB live after its start.
+        long service = 40L << 20;
         long sum = admission.maxBytes().toBytes() + streams + BoundedGateway.ROAD_BYTES + service;
 
         assertThat(sum).isLessThan((long) (0.85 * (heap() << 20)));
