@@ -299,12 +299,12 @@ public final class ChatRequestParser {
             if (!content.isArray()) {
                 throw Fields.wrongType(at, content, "a string or a list of parts");
             }
-            if (content.isEmpty() && !role.equals("assistant")) {
-                throw Fields.invalid(at, "is empty, expected at least one part");
-            }
             List<ChatTurn.Part> parts = new ArrayList<>(content.size());
             for (int i = 0; i < content.size(); i++) {
                 String here = at + "[" + i + "]";
+                if (content.get(i).isNull()) {
+                    continue;
+                }
                 if (content.get(i).isString()) {
                     parts.add(counted(message.text(content.get(i), here), here));
                 } else {
@@ -314,7 +314,13 @@ public final class ChatRequestParser {
                     }
                 }
             }
-            return parts.isEmpty() ? plain(role, "", at) : new ChatTurn(role, parts, false);
+            if (!parts.isEmpty()) {
+                return new ChatTurn(role, parts, false);
+            }
+            if (!role.equals("assistant")) {
+                throw Fields.invalid(at, "is empty, expected at least one part");
+            }
+            return plain(role, "", at);
         }
 
         private ChatTurn plain(String role, String text, String at) {
@@ -481,6 +487,9 @@ public final class ChatRequestParser {
             Map<Integer, Double> read = new HashMap<>();
             for (Map.Entry<String, JsonNode> entry : bias.properties()) {
                 String id = entry.getKey();
+                if (entry.getValue().isNull()) {
+                    continue;
+                }
                 if (!id.matches("[0-9]{1,9}")) {
                     throw Fields.invalid("logit_bias", "has a key that is not a token id");
                 }

@@ -302,6 +302,7 @@ class ChatRequestParserTest {
                 "'stop':[]",
                 "'stop':['',null]",
                 "'logit_bias':{}",
+                "'logit_bias':{'5':null}",
                 "'top_logprobs':0",
                 "'stream_options':null",
                 "'response_format':{'type':'text'}",
@@ -460,6 +461,7 @@ class ChatRequestParserTest {
                 "[{'role':'assistant','content':'Hi','tool_calls':[{}]}] | messages[0].tool_calls | UNSUPPORTED_FIELD",
                 "[{'role':'assistant','content':'Hi','refusal':'No'}] | messages[0].refusal | INVALID_REQUEST",
                 "[{'role':'user','content':[7]}] | messages[0].content[0] | INVALID_REQUEST",
+                "[{'role':'user','content':[null]}] | messages[0].content | INVALID_REQUEST",
                 "[{'role':'user','content':[{'text':'Hi'}]}] | messages[0].content[0].type | INVALID_REQUEST",
                 "[{'role':'user','content':[{'type':'text'}]}] | messages[0].content[0].text | INVALID_REQUEST",
                 "[{'role':'user','content':[{'type':'input_audio'}]}] | messages[0].content[0].type | UNSUPPORTED_FIELD",
@@ -490,7 +492,7 @@ class ChatRequestParserTest {
                         + "{'role':'assistant','content':null,'refusal':'No','audio':null,'tool_calls':[],'annotations':[]},"
                         + "{'role':'assistant','content':[{'type':'refusal','refusal':'Never'}]},"
                         + "{'role':'system','content':''},{'role':'assistant','content':null},{'role':'assistant','content':[]},"
-                        + "{'role':'user','content':['Two',{'type':'input_text','text':'Three'}]},"
+                        + "{'role':'user','content':[null,'Two',{'type':'input_text','text':'Three','id':null}]},"
                         + "{'role':'assistant','content':[{'type':'thinking','thinking':'Hm'},{'type':'output_text','text':'Four'}]}]");
 
         assertThat(request.turns())
