@@ -1,4 +1,4 @@
-/** What tests share: golden files made with transformers, and assertions about tensors. */
+/** What tests share: golden files made with transformers, and assertions about tensors. Fuzzing has a package of its own. */
 @NullMarked
 package org.vlmserve.testing;
 

@@ -20,6 +20,9 @@ import org.vlmserve.protocol.error.VlmException;
  */
 record FetchUrl(String scheme, String host, int port, String path, String query) {
 
+    /** Signed URLs of object stores have some two thousand characters; servers read request lines of about so many. */
+    private static final int LONGEST = 8 << 10;
+
     private static final Pattern URL =
             Pattern.compile("([A-Za-z][A-Za-z0-9+.-]*):(//([^/?#]*))?([^?#]*)(\\?[^#]*)?(#.*)?", Pattern.DOTALL);
     private static final Pattern SCHEME = Pattern.compile("[A-Za-z][A-Za-z0-9+.-]*:.*", Pattern.DOTALL);
@@ -35,6 +38,12 @@ record FetchUrl(String scheme, String host, int port, String path, String query)
      * @throws VlmException {@code PICTURE_URL_REFUSED}
      */
     static FetchUrl parse(String text, String param) {
+        if (text.length() > LONGEST) {
+            throw AddressPolicy.refused(
+                    "the URL has " + text.length() + " characters, expected at most " + LONGEST
+                            + "; content belongs into a data: URL",
+                    param);
+        }
         Matcher url = URL.matcher(text.strip());
         String scheme = url.matches() ? url.group(1).toLowerCase(Locale.ROOT) : "";
         if (!scheme.equals("http") && !scheme.equals("https")) {

@@ -129,7 +129,7 @@ class ApiDocumentTest {
     }
 
     /** Requests that hold, between them, every field that is obeyed. */
-    private static final List<String> OBEYED = List.of("""
+    static final List<String> OBEYED = List.of("""
             {"model": "m", "max_tokens": 5, "max_completion_tokens": 5, "temperature": 1, "top_p": 0.5, "seed": 1, "stop": "a",
              "presence_penalty": 1, "frequency_penalty": 1, "logit_bias": {"1": 2}, "logprobs": true, "top_logprobs": 1,
              "stream": true, "stream_options": {"include_usage": true}, "n": 1, "response_format": {"type": "text"},
@@ -149,7 +149,7 @@ class ApiDocumentTest {
               {"role": "assistant", "content": [{"type": "refusal", "refusal": "No"}]}]}""", """
             {"model": "m", "messages": [{"role": "user", "content": "Hi"}], "mm_processor_kwargs": {"num_frames": 2}}""");
 
-    private static final String PLAN = """
+    static final String PLAN = """
             {"model": "m", "mm_processor_kwargs": {}, "pictures": [{"type": "size", "size": {"width": 1, "height": 2, "frames": 3,
              "detail": "low", "min_pixels": 1, "max_pixels": 5}}]}""";
 

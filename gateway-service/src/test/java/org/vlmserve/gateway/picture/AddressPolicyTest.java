@@ -235,6 +235,16 @@ class AddressPolicyTest {
     }
 
     @Test
+    void longUrlsAreRefusedBeforeTheyAreRead() {
+        String url = "https://public.example/" + "a/".repeat(4000);
+        assertThat(policy.check(url, "url").url().requestTarget()).hasSize(8001);
+        assertThat(catchThrowableOfType(VlmException.class, () -> policy.check(url + "a".repeat(1000), "url")))
+                .hasMessageContaining("9023 characters, expected at most 8192")
+                .extracting(VlmException::code)
+                .isEqualTo(ErrorCode.PICTURE_URL_REFUSED);
+    }
+
+    @Test
     void unknownNamesAreUnreachable() {
         assertThat(catchThrowableOfType(VlmException.class, () -> policy.check("http://nobody.example/", "url"))
                         .code())

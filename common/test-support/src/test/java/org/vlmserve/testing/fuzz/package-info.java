@@ -1,0 +1,4 @@
+@NullMarked
+package org.vlmserve.testing.fuzz;
+
+import org.jspecify.annotations.NullMarked;
