@@ -323,24 +323,20 @@ public final class DecoderStage implements PromptHandler, AutoCloseable {
                 startedAt);
     }
 
-    /** Length at which the answer ends: as asked, or what the context has room for. Nothing is ever truncated. */
+    /** Length at which the answer ends: as asked, as by default, or what the context has room for. Nothing of the prompt is ever truncated. */
     private int mostTokens(int promptLength, @Nullable Integer asked) {
-        int limit = model.contextLength();
-        long wanted = (long) promptLength + (asked == null ? 1 : asked);
-        if (wanted > limit) {
-            String answer = asked == null ? "at least one token of answer" : "up to " + asked + " tokens of answer";
+        int room = model.contextLength() - promptLength;
+        if (room < 1) {
             throw new VlmException(
                     ErrorCode.PROMPT_TOO_LONG,
-                    "a prompt of " + promptLength + " tokens and " + answer + " make " + wanted
-                            + ", the model's context holds " + limit
-                            + "; shorten the conversation, use fewer or smaller pictures, or lower max_tokens",
+                    "a prompt of " + promptLength + " tokens and at least one token of answer make "
+                            + (promptLength + 1L)
+                            + ", the model's context holds " + model.contextLength()
+                            + "; shorten the conversation, or use fewer or smaller pictures",
                     "messages",
                     null);
         }
-        if (asked != null) {
-            return asked;
-        }
-        return Math.min(limit - promptLength, mostTokensByDefault(promptLength));
+        return Math.min(room, asked == null ? mostTokensByDefault(promptLength) : asked);
     }
 
     /** The checkpoint's own bound, which a caller may raise. */
@@ -584,9 +580,15 @@ public final class DecoderStage implements PromptHandler, AutoCloseable {
     /** What the caller is told of settings that had not the effect he may expect. */
     private List<String> notes(Sequence sequence) {
         List<String> notes = new ArrayList<>(sequence.sampling().parameters().notes());
-        boolean asked = sequence.ready().job().sampling().maxTokens() != null;
-        int length = sequence.prompt().length() + sequence.answered();
-        if (sequence.end() == AnswerEvent.FinishReason.LENGTH && !asked && length < model.contextLength()) {
+        Integer asked = sequence.ready().job().sampling().maxTokens();
+        int room = model.contextLength() - sequence.prompt().length();
+        if (asked != null && asked > room) {
+            notes.add("max_tokens is " + asked + "; beside a prompt of "
+                    + sequence.prompt().length()
+                    + " tokens the model's context of " + model.contextLength() + " leaves " + room
+                    + ", which was the limit");
+        }
+        if (sequence.end() == AnswerEvent.FinishReason.LENGTH && asked == null && sequence.answered() < room) {
             notes.add("the answer ended at " + sequence.answered()
                     + " tokens, a bound of the checkpoint's generation defaults; send max_tokens for a longer one");
         }

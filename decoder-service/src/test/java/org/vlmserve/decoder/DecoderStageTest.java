@@ -585,13 +585,27 @@ class DecoderStageTest {
         RecordingSink full = start(stage, ask("0", sampling(null, null, null), picture(1, CONTEXT)));
         assertThat(full.awaitError().code()).isEqualTo(ErrorCode.PROMPT_TOO_LONG);
         assertThat(full.awaitError()).hasMessageContaining("200").hasMessageContaining("201");
-        RecordingSink asked = start(stage, ask("0", sampling(11, null, null), picture(1, CONTEXT - 10)));
-        assertThat(asked.awaitError().code()).isEqualTo(ErrorCode.PROMPT_TOO_LONG);
         assertThat(model().calls).isEmpty();
-        assertThat(answer(stage, ask("0", sampling(10, null, null), picture(1, CONTEXT - 10)))
-                        .ids())
-                .hasSize(10);
         assertThat(stage.freeSlots()).isEqualTo(1);
+    }
+
+    @Test
+    void aLimitBeyondTheContextIsALimitLikeAnyOther() {
+        DecoderStage stage = stage(1);
+        RecordingSink fits = answer(stage, ask("0", sampling(10, null, null), picture(1, CONTEXT - 10)));
+        assertThat(fits.ids()).hasSize(10);
+        assertThat(fits.await().notes()).isEmpty();
+        for (int beyond : new int[] {11, CONTEXT, Integer.MAX_VALUE}) {
+            RecordingSink sink = answer(stage, ask("0", sampling(beyond, null, null), picture(1, CONTEXT - 10)));
+            assertThat(sink.ids()).isEqualTo(fits.ids());
+            assertThat(sink.await().reason()).isEqualTo(AnswerEvent.FinishReason.LENGTH);
+            assertThat(sink.await().notes())
+                    .singleElement()
+                    .asString()
+                    .contains("max_tokens is " + beyond)
+                    .contains("" + CONTEXT)
+                    .contains("leaves 10");
+        }
     }
 
     @Test

@@ -3,6 +3,7 @@ package org.vlmserve.gateway;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.netty.handler.timeout.WriteTimeoutHandler;
 import java.net.InetAddress;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
@@ -10,17 +11,28 @@ import org.springframework.boot.health.contributor.HealthIndicator;
 import org.springframework.boot.reactor.netty.NettyServerCustomizer;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
+import org.springframework.core.Ordered;
+import org.springframework.http.HttpHeaders;
 import org.springframework.http.HttpMethod;
+import org.springframework.web.cors.CorsConfiguration;
+import org.springframework.web.cors.reactive.CorsConfigurationSource;
+import org.springframework.web.cors.reactive.CorsWebFilter;
+import org.springframework.web.cors.reactive.UrlBasedCorsConfigurationSource;
 import org.springframework.web.reactive.HandlerMapping;
 import org.springframework.web.reactive.handler.SimpleUrlHandlerMapping;
 import org.springframework.web.server.ServerWebExchange;
+import org.springframework.web.server.WebFilter;
+import org.springframework.web.server.WebFilterChain;
 import org.vlmserve.gateway.chat.ChatCompletionsHandler;
 import org.vlmserve.gateway.chat.ChatRequestParser;
 import org.vlmserve.gateway.chat.Intake;
 import org.vlmserve.gateway.chat.ModelsHandler;
 import org.vlmserve.gateway.chat.PlanHandler;
 import org.vlmserve.gateway.config.AdmissionConfig;
+import org.vlmserve.gateway.config.ApiConfig;
 import org.vlmserve.gateway.config.ApiKeysConfig;
+import org.vlmserve.gateway.config.ConnectionConfig;
+import org.vlmserve.gateway.config.CorsConfig;
 import org.vlmserve.gateway.config.DetailConfig;
 import org.vlmserve.gateway.config.MediaConfig;
 import org.vlmserve.gateway.config.RequestConfig;
@@ -69,8 +81,8 @@ class GatewayConfiguration {
     }
 
     @Bean
-    BodyReader bodyReader(RequestConfig config) {
-        return new BodyReader(config.maxBody().toBytes());
+    BodyReader bodyReader(RequestConfig config, ConnectionConfig connection, Scheduler blockingScheduler) {
+        return new BodyReader(config.maxBody().toBytes(), connection, blockingScheduler);
     }
 
     @Bean
@@ -89,8 +101,8 @@ class GatewayConfiguration {
     }
 
     @Bean
-    ChatRequestParser chatRequestParser(RequestConfig request, DetailConfig detail) {
-        return new ChatRequestParser(request, detail);
+    ChatRequestParser chatRequestParser(RequestConfig request, DetailConfig detail, ApiConfig api) {
+        return new ChatRequestParser(request, detail, api);
     }
 
     @Bean
@@ -105,8 +117,9 @@ class GatewayConfiguration {
             Admission admission,
             BodyReader bodies,
             RequestRoad road,
+            GatewayMetrics metrics,
             Scheduler blockingScheduler) {
-        return new PlanHandler(parser, intake, admission, bodies, road, JSON, blockingScheduler);
+        return new PlanHandler(parser, intake, admission, bodies, road, metrics, JSON, blockingScheduler);
     }
 
     @Bean
@@ -162,6 +175,46 @@ class GatewayConfiguration {
     @Bean
     HealthIndicator models(RequestRoad road) {
         return new ModelsHealth(road.status());
+    }
+
+    /** Closes connections that wait without a complete header; bodies have clocks of their own. */
+    @Bean
+    NettyServerCustomizer idleTimeout(ConnectionConfig config) {
+        return server -> server.idleTimeout(config.idleTimeout());
+    }
+
+    /** Comes before all else: a preflight request carries no API key, and errors must be readable to the page too. */
+    @Bean
+    WebFilter corsFilter(CorsConfig config) {
+        CorsConfiguration cors = new CorsConfiguration();
+        cors.setAllowedOriginPatterns(config.allowedOrigins());
+        cors.setAllowedMethods(List.of("GET", "POST"));
+        cors.setAllowedHeaders(config.allowedHeaders());
+        cors.setExposedHeaders(List.of(RequestFilter.REQUEST_ID, HttpHeaders.RETRY_AFTER));
+        cors.setMaxAge(config.maxAge());
+        UrlBasedCorsConfigurationSource paths = new UrlBasedCorsConfigurationSource();
+        paths.registerCorsConfiguration("/v1/**", cors);
+        return new OrderedCorsFilter(!config.allowedOrigins().isEmpty(), paths);
+    }
+
+    private static final class OrderedCorsFilter extends CorsWebFilter implements Ordered {
+
+        private final boolean on;
+
+        OrderedCorsFilter(boolean on, CorsConfigurationSource paths) {
+            super(paths);
+            this.on = on;
+        }
+
+        @Override
+        public Mono<Void> filter(ServerWebExchange exchange, WebFilterChain chain) {
+            return on ? super.filter(exchange, chain) : chain.filter(exchange);
+        }
+
+        @Override
+        public int getOrder() {
+            return Ordered.HIGHEST_PRECEDENCE;
+        }
     }
 
     /** Frees what a reader holds that takes nothing any more, after its request was cancelled for a full buffer. */

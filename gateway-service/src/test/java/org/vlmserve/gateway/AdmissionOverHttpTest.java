@@ -9,7 +9,9 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -31,7 +33,8 @@ class AdmissionOverHttpTest {
         gateway = new TestGateway(
                 road,
                 "vlm.admission.max-requests=2",
-                "vlm.admission.max-bytes=20KB",
+                "vlm.admission.max-bytes=200KB",
+                "vlm.request.max-body=1MB",
                 "vlm.admission.retry-after=2500ms",
                 "vlm.media.allowed-hosts=127.0.0.1");
     }
@@ -76,15 +79,30 @@ class AdmissionOverHttpTest {
         assertThat(gateway.ask(HELLO).statusCode()).isEqualTo(200);
     }
 
+    private static void assertTooLarge(HttpResponse<String> response) {
+        assertThat(response.statusCode()).as(response.body()).isEqualTo(413);
+        assertThat(TestGateway.json(response).at("/error/code").stringValue()).isEqualTo("request_too_large");
+    }
+
+    private static void assertNothingHeld() {
+        Admission admission = gateway.context().getBean(Admission.class);
+        await().until(() -> admission.bytesInFlight() == 0 && admission.requestsInFlight() == 0);
+    }
+
     @Test
-    void bytesOfBodiesAndOfFetchedPicturesCount() throws Exception {
+    void aBodyThatCanNeverBeAdmittedIsTooLarge() throws Exception {
         road.answers("done");
-        byte[] large = HELLO.replace("Hi", "x".repeat(20 << 10)).getBytes(StandardCharsets.UTF_8);
-        assertOverloaded(gateway.ask(new String(large, StandardCharsets.UTF_8)));
-        assertOverloaded(gateway.send(TestGateway.request(gateway.url() + "/v1/chat/completions")
+        byte[] large = HELLO.replace("Hi", "x".repeat(300 << 10)).getBytes(StandardCharsets.UTF_8);
+
+        assertTooLarge(gateway.ask(new String(large, StandardCharsets.UTF_8)));
+        assertTooLarge(gateway.send(TestGateway.request(gateway.url() + "/v1/chat/completions")
                 .header("content-type", "application/json")
                 .POST(BodyPublishers.ofInputStream(() -> new ByteArrayInputStream(large)))));
+        assertNothingHeld();
+    }
 
+    @Test
+    void bytesOfPicturesCountUntilTheirAnswer() throws Exception {
         HttpServer pictures = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
         pictures.createContext("/", exchange -> {
             byte[] content = Pictures.pngOfBytes(
@@ -95,18 +113,32 @@ class AdmissionOverHttpTest {
         });
         pictures.start();
         try {
-            String body =
-                    "{\"model\":\"line-reader\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\","
-                            + "\"image_url\":{\"url\":\"http://127.0.0.1:"
-                            + pictures.getAddress().getPort() + "/SIZE\"}}]}]}";
-            assertThat(gateway.ask(body.replace("SIZE", "15000")).statusCode()).isEqualTo(200);
-            assertThat(road.lastAsked().pictures().getFirst().content().files().getFirst())
-                    .hasSize(15000);
-            assertOverloaded(gateway.ask(body.replace("SIZE", "25000")));
+            String url = "http://127.0.0.1:" + pictures.getAddress().getPort() + "/";
+            String inline = Pictures.dataUrl(Pictures.pngOfBytes(60_000));
+            for (String picture : List.of(url + 80_000, inline)) {
+                String body = "{\"model\":\"line-reader\",\"messages\":[{\"role\":\"user\",\"content\":["
+                        + "{\"type\":\"image_url\",\"image_url\":\"URL\"}]}]}";
+                String asked = body.replace("URL", picture);
+                CompletableFuture<Runnable> finish = new CompletableFuture<>();
+                road.onSubmit((request, listener) -> finish.complete(() -> road.inOrder(
+                        () -> listener.onEvent(FakeRoad.finished(request, FinishReason.STOP, "done", 1)))));
+                var first = gateway.client().sendAsync(gateway.chat(asked).build(), BodyHandlers.ofString());
+                Admission admission = gateway.context().getBean(Admission.class);
+                await().until(() -> finish.isDone() && admission.bytesInFlight() >= 60_000);
+
+                assertOverloaded(gateway.ask(body.replace("URL", url + 75_000)));
+
+                finish.join().run();
+                assertThat(first.join().statusCode()).isEqualTo(200);
+                assertNothingHeld();
+                road.answers("done");
+                assertThat(gateway.ask(body.replace("URL", url + 75_000)).statusCode())
+                        .isEqualTo(200);
+                assertTooLarge(gateway.ask(body.replace("URL", url + 250_000)));
+                assertNothingHeld();
+            }
         } finally {
             pictures.stop(0);
         }
-        Admission admission = gateway.context().getBean(Admission.class);
-        await().until(() -> admission.bytesInFlight() == 0);
     }
 }

@@ -54,7 +54,7 @@ class GracefulShutdownTest {
 
         gateway.close();
 
-        assertThat(road.cancelled()).contains(road.lastAsked().requestId());
+        await().until(() -> road.cancelled().contains(road.lastAsked().requestId()));
     }
 
     private static boolean refuses(int port) {

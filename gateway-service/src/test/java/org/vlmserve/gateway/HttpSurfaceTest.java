@@ -92,6 +92,15 @@ class HttpSurfaceTest {
     }
 
     @Test
+    void fieldsWithoutEffectAreInTheAnswer() throws Exception {
+        JsonNode answer = TestGateway.json(gateway.ask(HELLO.replace("}]}", ",\"name\":\"Bob\"}],\"user\":7}")));
+        assertThat(answer.at("/vlm/ignored")).isEqualTo(TestGateway.JSON.readTree("[\"messages[0].name\",\"user\"]"));
+        assertThat(TestGateway.json(gateway.ask(HELLO)).at("/vlm/ignored").isEmpty())
+                .isTrue();
+        assertError(gateway.ask(HELLO.replace("}]}", "}],\"tools\":[{}]}")), 400, "unsupported_field");
+    }
+
+    @Test
     void charactersThatEndUndecidedAndImpossibleTokensStayJson() throws Exception {
         road.onSubmit((request, listener) -> road.inOrder(() -> {
             listener.onEvent(new org.vlmserve.protocol.AnswerEvent.Token(
@@ -148,6 +157,17 @@ class HttpSurfaceTest {
                                 .POST(BodyPublishers.ofString(HELLO)))
                         .statusCode())
                 .isEqualTo(200);
+    }
+
+    @Test
+    void pagesOfOtherOriginsAreToldNothingUnlessConfigured() throws Exception {
+        for (String method : new String[] {"OPTIONS", "GET"}) {
+            try (RawClient client = new RawClient(gateway)) {
+                client.send(method + " /v1/models HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+                        + "Origin: https://chat.example\r\nAccess-Control-Request-Method: GET\r\n\r\n");
+                assertThat(client.readAll()).startsWith("HTTP/1.1 200").doesNotContainIgnoringCase("access-control");
+            }
+        }
     }
 
     @Test

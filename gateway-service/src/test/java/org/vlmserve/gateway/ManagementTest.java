@@ -59,6 +59,7 @@ class ManagementTest {
         road.fails(ErrorCode.PROMPT_TOO_LONG, "too long");
         gateway.ask(HELLO);
         gateway.ask(HELLO.replace("line-reader", "made-up-name"));
+        gateway.ask(HELLO.replace("}]}", "}],\"user\":\"u\",\"made-up-field\":1}"));
 
         String metrics = manage("/actuator/prometheus").body();
         assertThat(metrics)
@@ -71,9 +72,11 @@ class ManagementTest {
                 .contains("vlm_gateway_first_token_seconds_count{model=\"line-reader\"}")
                 .contains("vlm_gateway_tokens_total{kind=\"prompt\",model=\"line-reader\"}")
                 .contains("vlm_gateway_tokens_total{kind=\"completion\",model=\"line-reader\"}")
+                .contains("vlm_gateway_ignored_fields_total{field=\"user\"} 1.0")
+                .contains("vlm_gateway_ignored_fields_total{field=\"unknown\"} 1.0")
                 .contains("vlm_gateway_requests_in_flight")
-                .contains("vlm_gateway_bytes_in_flight")
-                .doesNotContain("made-up-name");
+                .contains("\nvlm_gateway_bytes_in_flight ")
+                .doesNotContain("made-up-name", "made-up-field");
     }
 
     @Test

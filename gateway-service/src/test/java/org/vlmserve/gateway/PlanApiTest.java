@@ -43,7 +43,7 @@ class PlanApiTest {
         byte[] picture = Pictures.png(640, 480);
         JsonNode plan = TestGateway.json(gateway.post(
                 PATH,
-                "{\"model\":\"line-reader\",\"pictures\":[{\"type\":\"size\",\"size\":{\"width\":3,\"height\":4,\"frames\":2}},"
+                "{\"model\":\"line-reader\",\"user\":1,\"pictures\":[{\"type\":\"size\",\"size\":{\"width\":3,\"height\":4,\"frames\":2}},"
                         + "{\"type\":\"image_url\",\"image_url\":{\"url\":\"" + Pictures.dataUrl(picture)
                         + "\",\"max_pixels\":1000}}]}"));
 
@@ -54,7 +54,7 @@ class PlanApiTest {
                                 + "\"resized\":{\"width\":3,\"height\":4},\"grids\":[[2,4,3]],\"tokens\":12},"
                                 + "{\"medium\":\"picture\",\"source\":{\"width\":640,\"height\":480},"
                                 + "\"resized\":{\"width\":616,\"height\":476},\"grids\":[[1,34,44]],\"tokens\":374}],"
-                                + "\"tokens\":386}"));
+                                + "\"tokens\":386,\"vlm\":{\"ignored\":[\"user\"]}}"));
         assertThat(road.lastPlanned().requestId()).startsWith("plan-");
         assertThat(road.lastPlanned().pictures().get(0).subject()).isInstanceOf(PictureSource.class);
         assertThat(road.lastPlanned().pictures().get(1).limits()).isEqualTo(new PixelLimits(null, 1000L));

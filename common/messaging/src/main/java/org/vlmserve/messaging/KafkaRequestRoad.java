@@ -603,14 +603,20 @@ public final class KafkaRequestRoad implements RequestRoad {
                     return;
                 }
                 count("vlm.pictures.resent", Tags.of("model", envelope.model().model()));
-                resending.execute(() -> producer.send(picture).whenComplete((done, error) -> {
-                    if (error != null) {
-                        fail(new VlmException(
-                                ErrorCode.STAGE_UNAVAILABLE, "Kafka did not take picture " + key + " again", error));
-                    } else {
-                        trust(new SentTo(envelope.model(), envelope.route(), key));
-                    }
-                }));
+                // One after another: each is held once more until Kafka has it.
+                resending.execute(() -> producer.send(picture)
+                        .handle((done, error) -> {
+                            if (error != null) {
+                                fail(new VlmException(
+                                        ErrorCode.STAGE_UNAVAILABLE,
+                                        "Kafka did not take picture " + key + " again",
+                                        error));
+                            } else {
+                                trust(new SentTo(envelope.model(), envelope.route(), key));
+                            }
+                            return true;
+                        })
+                        .join());
             }
         }
     }

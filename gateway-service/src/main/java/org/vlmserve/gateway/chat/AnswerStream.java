@@ -2,15 +2,20 @@ package org.vlmserve.gateway.chat;
 
 import java.time.Duration;
 import java.time.Instant;
+import java.util.List;
 import java.util.Queue;
-import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.MDC;
+import org.vlmserve.gateway.http.MemoryBudget;
 import org.vlmserve.messaging.AnswerListener;
 import org.vlmserve.messaging.AskRequest;
+import org.vlmserve.messaging.AskRequest.PictureInput;
 import org.vlmserve.messaging.RequestRoad;
 import org.vlmserve.protocol.AnswerEvent;
+import org.vlmserve.protocol.PictureFiles;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 import reactor.core.Disposable;
@@ -46,9 +51,16 @@ final class AnswerStream implements AnswerListener {
         GONE
     }
 
-    private final int capacity;
+    /** What an event takes beside its texts: objects, ids, and its place in the queue. */
+    private static final int EVENT_BYTES = 320;
+
+    /** The same for each alternative of a token. */
+    private static final int ALTERNATIVE_BYTES = 96;
+
+    private final long capacity;
     private final Scheduler blocking;
-    private final Queue<Signal> buffer;
+    private final Queue<Signal> buffer = new ConcurrentLinkedQueue<>();
+    private final AtomicLong buffered = new AtomicLong();
     private final Sinks.Many<Signal> sink;
     private final Disposable.Composite timers = Disposables.composite();
 
@@ -57,10 +69,9 @@ final class AnswerStream implements AnswerListener {
     private RequestRoad.@Nullable Answer answer;
     private long lastSignalNanos = System.nanoTime();
 
-    private AnswerStream(int capacity, Scheduler blocking) {
+    private AnswerStream(long capacity, Scheduler blocking) {
         this.capacity = capacity;
         this.blocking = blocking;
-        this.buffer = new LinkedBlockingQueue<>(capacity);
         this.sink = Sinks.unsafe().many().unicast().onBackpressureBuffer(buffer);
     }
 
@@ -68,24 +79,35 @@ final class AnswerStream implements AnswerListener {
      * Asks when subscribed to.
      *
      * @param keepAlive how long may pass in silence before {@code Idle} is signalled, or null for never
-     * @param capacity signals that may wait for the subscriber
+     * @param capacity bytes of heap that signals may take which wait for the subscriber
      * @param blocking where {@link RequestRoad#submit} may block
+     * @param budget holds the request's files once more while they are submitted
      */
     static Flux<Signal> ask(
-            RequestRoad road, AskRequest request, @Nullable Duration keepAlive, int capacity, Scheduler blocking) {
+            RequestRoad road,
+            AskRequest request,
+            @Nullable Duration keepAlive,
+            long capacity,
+            Scheduler blocking,
+            MemoryBudget budget) {
         return Flux.defer(() -> {
             AnswerStream stream = new AnswerStream(capacity, blocking);
             // Not as a Callable: Reactor would interrupt the thread on cancel, and an interrupted submit may have been
             // produced already without an Answer that could be cancelled.
-            blocking.schedule(() -> stream.submit(road, request));
+            blocking.schedule(() -> stream.submit(road, request, budget));
             stream.startTimers(request.deadline(), keepAlive);
-            return stream.sink.asFlux().doFinally(signal -> stream.leave());
+            return stream.sink
+                    .asFlux()
+                    .doOnNext(signal -> stream.buffered.addAndGet(-weight(signal)))
+                    .doFinally(signal -> stream.leave());
         });
     }
 
-    private void submit(RequestRoad road, AskRequest request) {
+    private void submit(RequestRoad road, AskRequest request, MemoryBudget budget) {
         try (var ignored = MDC.putCloseable("answer_id", request.requestId())) {
-            RequestRoad.Answer submitted = road.submit(request, this);
+            List<PictureFiles> files =
+                    request.pictures().stream().map(PictureInput::content).toList();
+            RequestRoad.Answer submitted = Intake.produced(budget, files, () -> road.submit(request, this));
             if (!keep(submitted)) {
                 submitted.cancel();
             }
@@ -148,15 +170,41 @@ final class AnswerStream implements AnswerListener {
                 return;
             }
             lastSignalNanos = System.nanoTime();
-            overflow = sink.tryEmitNext(signal) == Sinks.EmitResult.FAIL_OVERFLOW;
+            long weight = weight(signal);
+            // What is larger than all that may wait goes through if nothing else does.
+            overflow = !buffer.isEmpty() && buffered.get() + weight > capacity;
+            if (!overflow) {
+                buffered.addAndGet(weight);
+                sink.tryEmitNext(signal);
+            }
         }
         if (overflow) {
             fail(
                     new VlmException(
                             ErrorCode.CANCELLED,
-                            "the answer was read too slowly: " + capacity + " events were waiting"),
+                            "the answer was read too slowly: " + buffered.get() + " bytes of at most " + capacity
+                                    + " were waiting"),
                     false);
         }
+    }
+
+    /** About how many bytes of heap a signal takes while it waits. */
+    private static long weight(Signal signal) {
+        if (!(signal instanceof Signal.Event told)) {
+            return 0;
+        }
+        return switch (told.event()) {
+            case AnswerEvent.Token token -> {
+                long bytes = EVENT_BYTES + 2L * token.text().length();
+                for (AnswerEvent.TokenLogprob alternative : token.top()) {
+                    bytes += ALTERNATIVE_BYTES + alternative.bytes().length;
+                }
+                yield bytes;
+            }
+            case AnswerEvent.Finished finished ->
+                EVENT_BYTES + 2L * finished.text().length();
+            default -> EVENT_BYTES;
+        };
     }
 
     private synchronized void idle(Duration keepAlive) {

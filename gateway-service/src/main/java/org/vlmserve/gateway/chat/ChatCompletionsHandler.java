@@ -20,6 +20,7 @@ import org.vlmserve.gateway.http.BodyReader;
 import org.vlmserve.gateway.http.Call;
 import org.vlmserve.gateway.http.ErrorResponses;
 import org.vlmserve.gateway.http.GatewayMetrics;
+import org.vlmserve.gateway.http.MemoryBudget;
 import org.vlmserve.messaging.AskRequest;
 import org.vlmserve.messaging.AskRequest.PictureInput;
 import org.vlmserve.messaging.RequestRoad;
@@ -32,9 +33,20 @@ import reactor.core.scheduler.Scheduler;
 import reactor.core.scheduler.Schedulers;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
+import tools.jackson.databind.util.RawValue;
 
 /** {@code POST /v1/chat/completions}. */
 public final class ChatCompletionsHandler implements WebHandler {
+
+    /** Events that wait as bytes for the connection, by Reactor Netty's own bound, and those of {@link #PREFETCH}. */
+    private static final int OUTBOUND_EVENTS = 128 + 16;
+
+    /** One token or alternative in JSON, with its bytes as numbers; the longest tokens have some sixty. */
+    private static final int LOGPROB_BYTES = 512;
+
+    /** How often a whole answer's log-probabilities are held: each as a text, all in pieces, and all in one. */
+    private static final int COPIES_OF_LOGPROBS = 4;
 
     /** Signals that may wait between the road's thread and the thread that writes, beside the stream's own buffer. */
     private static final int PREFETCH = 16;
@@ -80,7 +92,7 @@ public final class ChatCompletionsHandler implements WebHandler {
 
     private Mono<Void> answer(ServerWebExchange exchange, Duration timeout) {
         return Mono.using(
-                admission::admit,
+                admission::open,
                 ticket -> {
                     Call call = Call.of(exchange.getAttributes());
                     Instant created = Instant.now();
@@ -89,26 +101,31 @@ public final class ChatCompletionsHandler implements WebHandler {
                             .timeout(timeout)
                             .onErrorMap(TimeoutException.class, e -> Intake.late(timeout, e))
                             .flatMap(prepared -> prepared.stream()
-                                    ? stream(exchange.getResponse(), call, prepared, created)
-                                    : whole(exchange.getResponse(), call, prepared, created));
+                                    ? stream(exchange.getResponse(), call, prepared, created, ticket)
+                                    : whole(exchange.getResponse(), call, prepared, created, ticket));
                 },
                 Admission.Ticket::close);
     }
 
     /** A request with its pictures at hand. */
-    private record Prepared(AskRequest ask, boolean stream, boolean includeUsage, Duration pictureFetch) {}
+    private record Prepared(
+            AskRequest ask, boolean stream, boolean includeUsage, Duration pictureFetch, IgnoredFields ignored) {}
 
     private Mono<Prepared> prepare(ServerWebExchange exchange, Call call, Instant deadline, Admission.Ticket ticket) {
-        return bodies.read(exchange.getRequest(), call, ticket::reserve)
-                .publishOn(blocking)
-                .map(parser::parse)
+        return bodies.read(exchange.getRequest(), call, ticket)
+                .map(body -> {
+                    ticket.admit();
+                    return parser.parse(body, ticket);
+                })
                 .doOnNext(request -> {
                     call.stream(request.stream());
                     intake.requireModel(call, request.model());
+                    metrics.ignored(request.ignored().kinds());
                 })
                 .flatMap(request -> {
                     long start = System.nanoTime();
                     return intake.fetch(request.pictures(), ticket).map(files -> {
+                        ticket.release(request.bodyBytes());
                         Duration fetch = Duration.ofNanos(files.isEmpty() ? 0 : System.nanoTime() - start);
                         call.answerId("chatcmpl-" + UUID.randomUUID().toString().replace("-", ""));
                         AskRequest ask = new AskRequest(
@@ -121,7 +138,7 @@ public final class ChatCompletionsHandler implements WebHandler {
                                 inputs(request.pictures(), files),
                                 request.sampling(),
                                 Intake.traceParent(exchange));
-                        return new Prepared(ask, request.stream(), request.includeUsage(), fetch);
+                        return new Prepared(ask, request.stream(), request.includeUsage(), fetch, request.ignored());
                     });
                 });
     }
@@ -134,9 +151,10 @@ public final class ChatCompletionsHandler implements WebHandler {
         return inputs;
     }
 
-    private Flux<AnswerStream.Signal> ask(Prepared prepared, Call call, @Nullable Duration keepAlive, int capacity) {
+    private Flux<AnswerStream.Signal> ask(
+            Prepared prepared, Call call, @Nullable Duration keepAlive, long capacity, MemoryBudget budget) {
         boolean[] tokenSeen = {false};
-        return AnswerStream.ask(road, prepared.ask(), keepAlive, capacity, blocking)
+        return AnswerStream.ask(road, prepared.ask(), keepAlive, capacity, blocking, budget)
                 .publishOn(Schedulers.parallel(), PREFETCH)
                 .doOnNext(signal -> {
                     if (signal instanceof AnswerStream.Signal.Event told) {
@@ -156,20 +174,31 @@ public final class ChatCompletionsHandler implements WebHandler {
     private ChatResponses responses(Prepared prepared, Instant created) {
         AskRequest ask = prepared.ask();
         return new ChatResponses(
-                ask.requestId(), ask.model(), created, ask.sampling().topLogprobs() != null, prepared.pictureFetch());
+                ask.requestId(),
+                ask.model(),
+                created,
+                ask.sampling().topLogprobs() != null,
+                prepared.pictureFetch(),
+                prepared.ignored());
     }
 
-    private Mono<Void> whole(ServerHttpResponse response, Call call, Prepared prepared, Instant created) {
+    private Mono<Void> whole(
+            ServerHttpResponse response, Call call, Prepared prepared, Instant created, MemoryBudget budget) {
         ChatResponses responses = responses(prepared, created);
-        List<AnswerEvent.Token> tokens = new ArrayList<>();
-        return ask(prepared, call, null, Integer.MAX_VALUE)
+        List<RawValue> logprobs = new ArrayList<>();
+        return ask(prepared, call, null, Long.MAX_VALUE, budget)
                 .<JsonNode>handle((signal, sink) -> {
                     if (signal instanceof AnswerStream.Signal.Event told) {
                         AnswerEvent event = told.event();
                         if (event instanceof AnswerEvent.Token token && responses.logprobs()) {
-                            tokens.add(token);
+                            ObjectNode entry = ChatResponses.logprobEntry(token);
+                            if (entry != null) {
+                                String text = json.writeValueAsString(entry);
+                                budget.reserve((long) COPIES_OF_LOGPROBS * text.length());
+                                logprobs.add(new RawValue(text));
+                            }
                         } else if (event instanceof AnswerEvent.Finished finished) {
-                            sink.next(responses.completion(tokens, finished));
+                            sink.next(responses.completion(logprobs, finished));
                         }
                     }
                 })
@@ -177,9 +206,15 @@ public final class ChatCompletionsHandler implements WebHandler {
                 .flatMap(body -> Intake.write(response, json, body));
     }
 
-    private Mono<Void> stream(ServerHttpResponse response, Call call, Prepared prepared, Instant created) {
+    private Mono<Void> stream(
+            ServerHttpResponse response, Call call, Prepared prepared, Instant created, MemoryBudget budget) {
+        Integer alternatives = prepared.ask().sampling().topLogprobs();
+        if (alternatives != null) {
+            budget.reserve((long) OUTBOUND_EVENTS * (alternatives + 1) * LOGPROB_BYTES);
+        }
         SseWriter writer = new SseWriter(responses(prepared, created), prepared.includeUsage(), json);
-        Flux<byte[]> events = ask(prepared, call, streaming.keepAlive(), streaming.bufferedEvents())
+        long capacity = streaming.bufferedBytes().toBytes();
+        Flux<byte[]> events = ask(prepared, call, streaming.keepAlive(), capacity, budget)
                 .concatMapIterable(writer::events, 1)
                 .onErrorResume(error -> {
                     if (!writer.begun()) {

@@ -16,6 +16,8 @@ import org.vlmserve.protocol.Sampling;
  * @param templateArguments a JSON object for the chat template
  * @param pictures where they are; {@link ChatTurn.Visual} parts index this list
  * @param includeUsage whether the stream ends with a chunk of usage
+ * @param ignored fields that have no effect
+ * @param bodyBytes size of the body, which the pictures' sources hold until they are decoded
  */
 record ChatRequest(
         String model,
@@ -24,7 +26,9 @@ record ChatRequest(
         List<WantedPicture> pictures,
         Sampling sampling,
         boolean stream,
-        boolean includeUsage) {
+        boolean includeUsage,
+        IgnoredFields ignored,
+        int bodyBytes) {
 
     ChatRequest {
         turns = List.copyOf(turns);

@@ -15,6 +15,7 @@ import org.vlmserve.protocol.StageTimes;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
+import tools.jackson.databind.util.RawValue;
 
 /**
  * One answer's JSON, whole or in chunks, as OpenAI writes it, with the {@code vlm} object beside it.
@@ -22,13 +23,15 @@ import tools.jackson.databind.node.ObjectNode;
  * @param id of the response, the same in all chunks
  * @param logprobs whether the caller asked for them
  * @param pictureFetch how long the gateway took to fetch or decode the pictures
+ * @param ignored fields of the request that have no effect
  */
-record ChatResponses(String id, String model, Instant created, boolean logprobs, Duration pictureFetch) {
+record ChatResponses(
+        String id, String model, Instant created, boolean logprobs, Duration pictureFetch, IgnoredFields ignored) {
 
     private static final JsonNodeFactory NODES = JsonNodeFactory.instance;
 
-    /** @param tokens the answer's tokens if logprobs were asked for, else of no interest */
-    ObjectNode completion(List<Token> tokens, Finished finished) {
+    /** @param entries of {@link #logprobEntry} for each of the answer's tokens if logprobs were asked for, else of no interest */
+    ObjectNode completion(List<RawValue> entries, Finished finished) {
         ObjectNode message = NODES.objectNode();
         message.put("role", "assistant");
         message.put("content", finished.text());
@@ -36,7 +39,7 @@ record ChatResponses(String id, String model, Instant created, boolean logprobs,
         ObjectNode choice = NODES.objectNode();
         choice.put("index", 0);
         choice.set("message", message);
-        choice.set("logprobs", logprobs ? logprobs(tokens) : NODES.nullNode());
+        choice.set("logprobs", logprobs ? logprobs(entries) : NODES.nullNode());
         choice.put("finish_reason", reason(finished));
         ObjectNode response = head("chat.completion");
         response.putArray("choices").add(choice);
@@ -56,7 +59,7 @@ record ChatResponses(String id, String model, Instant created, boolean logprobs,
     ObjectNode textChunk(String text, @Nullable Token token) {
         ObjectNode delta = NODES.objectNode();
         delta.put("content", text);
-        return chunk(delta, logprobs && token != null ? logprobs(List.of(token)) : null, null);
+        return chunk(delta, logprobs && token != null ? logprobs(token) : null, null);
     }
 
     /** @param last whether no chunk follows, so that this one carries {@code vlm} */
@@ -111,20 +114,35 @@ record ChatResponses(String id, String model, Instant created, boolean logprobs,
         return node;
     }
 
-    private static ObjectNode logprobs(List<Token> tokens) {
+    private static ObjectNode logprobs(Token token) {
         ObjectNode node = NODES.objectNode();
         ArrayNode content = node.putArray("content");
-        for (Token token : tokens) {
-            TokenLogprob chosen = token.logprob();
-            if (chosen != null) {
-                ObjectNode entry = logprob(chosen);
-                ArrayNode top = entry.putArray("top_logprobs");
-                token.top().forEach(alternative -> top.add(logprob(alternative)));
-                content.add(entry);
-            }
+        ObjectNode entry = logprobEntry(token);
+        if (entry != null) {
+            content.add(entry);
         }
         node.putNull("refusal");
         return node;
+    }
+
+    private static ObjectNode logprobs(List<RawValue> entries) {
+        ObjectNode node = NODES.objectNode();
+        ArrayNode content = node.putArray("content");
+        entries.forEach(entry -> content.add(NODES.rawValueNode(entry)));
+        node.putNull("refusal");
+        return node;
+    }
+
+    /** A token's own log-probability and its alternatives', or null if it has none. */
+    static @Nullable ObjectNode logprobEntry(Token token) {
+        TokenLogprob chosen = token.logprob();
+        if (chosen == null) {
+            return null;
+        }
+        ObjectNode entry = logprob(chosen);
+        ArrayNode top = entry.putArray("top_logprobs");
+        token.top().forEach(alternative -> top.add(logprob(alternative)));
+        return entry;
     }
 
     private static ObjectNode logprob(TokenLogprob token) {
@@ -164,6 +182,7 @@ record ChatResponses(String id, String model, Instant created, boolean logprobs,
         }
         ArrayNode notes = vlm.putArray("notes");
         finished.notes().forEach(notes::add);
+        ignored.tell(vlm);
         return vlm;
     }
 

@@ -1,6 +1,5 @@
 package org.vlmserve.gateway.chat;
 
-import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -9,30 +8,77 @@ import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A JSON body whose long {@code data:} strings are cut out and replaced by short marks, so that a picture is never held as
- * bytes, characters and a string at once. Marks hold a random number of this body's own: nobody can write one. A string
- * with an escape or a byte beyond ASCII in it is left alone and takes the ordinary way.
+ * A JSON body whose long {@code data:} strings and long texts of base64 are cut out and replaced by short marks, so that a picture is never held as bytes,
+ * characters and a string at once. Marks hold a random number of this body's own: nobody can write one. Escapes, as of line breaks and of {@code =}, are resolved
+ * within the body's own bytes. A string with a byte beyond ASCII in it is left alone and takes the ordinary way.
  */
 final class CutBody {
 
     private static final int WORTH_CUTTING = 1024;
     private static final byte[] PREFIX = {'d', 'a', 't', 'a', ':'};
+    private static final boolean[] BASE64 = base64();
 
     private final byte[] body;
-    private final byte[] json;
     private final String mark = "cut:" + UUID.randomUUID() + ":";
     private final List<Range> ranges = new ArrayList<>();
+    private long tokens = 1;
 
-    private record Range(int from, int to) {}
+    /**
+     * A string of the body.
+     *
+     * @param end after its last byte in the JSON
+     * @param resolvedEnd after its last byte once its escapes are resolved
+     */
+    private record Range(int start, int end, int resolvedEnd) {}
 
+    /** @param body becomes this object's own; the bytes of strings that are cut out may change */
     CutBody(byte[] body) {
         this.body = body;
-        this.json = cut();
+        cut();
+    }
+
+    /** Of the body, in bytes. */
+    int size() {
+        return body.length;
+    }
+
+    /** Brackets, names and values of the JSON: at least as many as there are. */
+    long tokens() {
+        return tokens;
+    }
+
+    /** Of the JSON with marks, in bytes. */
+    int jsonSize() {
+        int size = body.length;
+        for (int i = 0; i < ranges.size(); i++) {
+            size += mark(i).length - (ranges.get(i).end() - ranges.get(i).start());
+        }
+        return size;
     }
 
     /** The body with marks, still JSON if the body was. */
     byte[] json() {
+        if (ranges.isEmpty()) {
+            return body;
+        }
+        byte[] json = new byte[jsonSize()];
+        int written = 0;
+        int from = 0;
+        for (int i = 0; i < ranges.size(); i++) {
+            Range range = ranges.get(i);
+            System.arraycopy(body, from, json, written, range.start() - from);
+            written += range.start() - from;
+            byte[] mark = mark(i);
+            System.arraycopy(mark, 0, json, written, mark.length);
+            written += mark.length;
+            from = range.end();
+        }
+        System.arraycopy(body, from, json, written, body.length - from);
         return json;
+    }
+
+    private byte[] mark(int index) {
+        return (mark + index).getBytes(StandardCharsets.US_ASCII);
     }
 
     /** What a mark stands for, or null if this string is not a mark of this body. */
@@ -42,7 +88,8 @@ final class CutBody {
             return null;
         }
         Range range = ranges.get(Integer.parseInt(text.substring(mark.length())));
-        return ByteBuffer.wrap(body, range.from(), range.to() - range.from()).slice();
+        return ByteBuffer.wrap(body, range.start(), range.resolvedEnd() - range.start())
+                .slice();
     }
 
     /** The string as the caller wrote it. */
@@ -53,40 +100,70 @@ final class CutBody {
                 : StandardCharsets.US_ASCII.decode(original).toString();
     }
 
-    private byte[] cut() {
-        ByteArrayOutputStream kept = new ByteArrayOutputStream(Math.min(body.length, 1 << 16));
-        int keptUpTo = 0;
+    private static boolean[] base64() {
+        boolean[] may = new boolean[128];
+        for (char c = 'A'; c <= 'Z'; c++) {
+            may[c] = true;
+            may[c + ('a' - 'A')] = true;
+        }
+        for (char c : "0123456789+/-_=".toCharArray()) {
+            may[c] = true;
+        }
+        return may;
+    }
+
+    private void cut() {
         int i = 0;
         while (i < body.length) {
             if (body[i] != '"') {
+                // A container is two brackets and a first element, a comma announces another; an element is a name and
+                // a value at most.
+                if (body[i] == ',') {
+                    tokens += 2;
+                } else if (body[i] == '{' || body[i] == '[') {
+                    tokens += 4;
+                }
                 i++;
                 continue;
             }
             int start = ++i;
-            boolean plain = true;
+            boolean ascii = true;
+            boolean escaped = false;
+            boolean base64 = true;
             while (i < body.length && body[i] != '"') {
-                if (body[i] == '\\') {
-                    plain = false;
+                byte c = body[i];
+                if (c == '\\') {
+                    escaped = true;
                     i++;
-                } else if (body[i] < ' ') {
-                    plain = false;
+                } else if (c < ' ') {
+                    ascii = false;
+                } else {
+                    base64 &= BASE64[c];
                 }
                 i++;
             }
             int end = Math.min(i, body.length);
             i++;
-            if (plain && end < body.length && end - start >= WORTH_CUTTING && startsWithPrefix(start)) {
-                kept.write(body, keptUpTo, start - keptUpTo);
-                kept.writeBytes((mark + ranges.size()).getBytes(StandardCharsets.US_ASCII));
-                ranges.add(new Range(start, end));
-                keptUpTo = end;
+            if (ascii
+                    && end < body.length
+                    && end - start >= WORTH_CUTTING
+                    && (base64 || startsWithPrefix(start))
+                    && !isName(end)) {
+                int cutEnd = escaped ? JsonEscapes.resolve(body, start, end) : end;
+                if (cutEnd >= 0) {
+                    ranges.add(new Range(start, end, cutEnd));
+                }
             }
         }
-        if (ranges.isEmpty()) {
-            return body;
+    }
+
+    /** Whether the string that ends here is a field's name. */
+    private boolean isName(int end) {
+        int next = end + 1;
+        while (next < body.length && (body[next] == ' ' || (body[next] >= '\t' && body[next] <= '\r'))) {
+            next++;
         }
-        kept.write(body, keptUpTo, body.length - keptUpTo);
-        return kept.toByteArray();
+        return next < body.length && body[next] == ':';
     }
 
     private boolean startsWithPrefix(int start) {

@@ -1,9 +1,11 @@
 package org.vlmserve.gateway.chat;
 
 import java.util.HashSet;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
+import org.vlmserve.gateway.config.ApiConfig.UnknownFields;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 import tools.jackson.databind.JsonNode;
@@ -12,33 +14,32 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * One JSON object of a request, read field by field. Null counts as absent. {@link #end} refuses each field that nobody
- * read, so that no wish is dropped silently.
+ * One JSON object of a request, read field by field. Null counts as absent. {@link #end} deals with each field that nobody read, as {@link ApiFields} says.
  */
 final class Fields {
 
+    /** Whole numbers up to this are exact as floating-point numbers. */
+    private static final double EXACT = 0x1p53;
+
     private final ObjectNode node;
+    private final ApiFields.Place place;
     private final String path;
-    private final CutBody body;
+    private final FieldContext context;
     private final Set<String> read = new HashSet<>();
 
-    /** @param path of this object, empty for the request itself */
-    Fields(ObjectNode node, String path, CutBody body) {
+    private Fields(ObjectNode node, ApiFields.Place place, String path, FieldContext context) {
         this.node = node;
+        this.place = place;
         this.path = path;
-        this.body = body;
+        this.context = context;
     }
 
-    static Fields of(JsonNode value, String path, CutBody body) {
+    /** @param path of this object, empty for the request itself */
+    static Fields of(JsonNode value, ApiFields.Place place, String path, FieldContext context) {
         if (value instanceof ObjectNode object) {
-            return new Fields(object, path, body);
+            return new Fields(object, place, path, context);
         }
         throw wrongType(path, value, "an object");
-    }
-
-    /** The names that were asked for so far, whether they were there or not. */
-    Set<String> known() {
-        return Set.copyOf(read);
     }
 
     /** Of this object. */
@@ -53,6 +54,10 @@ final class Fields {
     /** The value, or null if it is absent or null. */
     @Nullable
     JsonNode any(String name) {
+        ApiFields.Field field = ApiFields.find(place, name);
+        if (field == null || field.state() != ApiFields.State.OBEYED) {
+            throw new IllegalStateException(place.at(name) + " is read, and is not in the table of what is obeyed");
+        }
         read.add(name);
         JsonNode value = node.get(name);
         return value == null || value.isNull() ? null : value;
@@ -67,9 +72,20 @@ final class Fields {
     }
 
     @Nullable
-    Fields object(String name) {
+    Fields object(String name, ApiFields.Place inside) {
         JsonNode value = any(name);
-        return value == null ? null : of(value, at(name), body);
+        return value == null ? null : of(value, inside, at(name), context);
+    }
+
+    Fields requiredObject(String name, ApiFields.Place inside, String expected) {
+        return of(required(name, expected), inside, at(name), context);
+    }
+
+    /** Says of a field that was read that it has no effect after all. */
+    void ignore(String name) {
+        if (any(name) != null) {
+            context.ignored().add(at(name), place.at(name));
+        }
     }
 
     @Nullable
@@ -86,7 +102,7 @@ final class Fields {
         if (!value.isString()) {
             throw wrongType(at, value, "a string");
         }
-        String text = body.restore(value.stringValue());
+        String text = context.body().restore(value.stringValue());
         for (int i = 0; i < text.length(); i++) {
             if (Character.isHighSurrogate(text.charAt(i))
                     && i + 1 < text.length()
@@ -121,11 +137,6 @@ final class Fields {
         return value.isString() ? JsonNodeFactory.instance.stringNode(text(value, at)) : value;
     }
 
-    /** Requires that every value is a string. */
-    void texts() {
-        node.propertyNames().forEach(this::text);
-    }
-
     boolean flag(String name, boolean absent) {
         JsonNode value = any(name);
         if (value == null) {
@@ -157,13 +168,42 @@ final class Fields {
         if (!value.isNumber()) {
             throw wrongType(at(name), value, "an integer");
         }
-        if (!value.isIntegralNumber()) {
+        if (!isWhole(value)) {
             throw invalid(at(name), "is " + value + ", expected an integer");
+        }
+        if (!value.isIntegralNumber()) {
+            value = JsonNodeFactory.instance.numberNode((long) value.doubleValue());
         }
         if (!value.canConvertToLong() || value.longValue() < least || value.longValue() > most) {
             throw invalid(at(name), "is " + value + ", expected " + least + " to " + most);
         }
         return value.longValue();
+    }
+
+    /** An upper bound of 1 or more; one that is beyond {@code int} bounds nothing and is as good as the largest. */
+    @Nullable
+    Integer ceiling(String name) {
+        JsonNode value = any(name);
+        if (value == null) {
+            return null;
+        }
+        if (!value.isNumber()) {
+            throw wrongType(at(name), value, "an integer");
+        }
+        if (value.doubleValue() >= Integer.MAX_VALUE) {
+            return Integer.MAX_VALUE;
+        }
+        Integer bound = integer(name, Integer.MIN_VALUE, Integer.MAX_VALUE);
+        if (bound != null && bound < 1) {
+            throw invalid(at(name), "is " + value + ", expected 1 or more; leave it out for no limit");
+        }
+        return bound;
+    }
+
+    /** Also as {@code 24.0}, which is how languages without integers write 24. */
+    private static boolean isWhole(JsonNode value) {
+        return value.isIntegralNumber()
+                || (Math.rint(value.doubleValue()) == value.doubleValue() && Math.abs(value.doubleValue()) <= EXACT);
     }
 
     /** A number from {@code least} to {@code most}, both included. */
@@ -184,18 +224,37 @@ final class Fields {
         return number;
     }
 
-    /** Refuses this field if it is there. */
-    void refuse(String name, String hint) {
-        if (any(name) != null) {
-            throw unsupported(at(name), hint);
+    /**
+     * To be called when all that is obeyed has been read.
+     *
+     * @throws VlmException {@code UNSUPPORTED_FIELD} for the first field that must not be dropped
+     */
+    void end() {
+        for (Map.Entry<String, JsonNode> property : node.properties()) {
+            String name = property.getKey();
+            if (!read.contains(name) && !property.getValue().isNull()) {
+                unread(name, property.getValue());
+            }
         }
     }
 
-    /** @throws VlmException {@code UNSUPPORTED_FIELD} for the first field that was not read */
-    void end() {
-        for (String name : node.propertyNames()) {
-            if (!read.contains(name) && !node.get(name).isNull()) {
-                throw unsupported(at(shortened(name)), "is not known here; remove it");
+    private void unread(String name, JsonNode value) {
+        ApiFields.Field field = ApiFields.find(place, name);
+        String at = at(shortened(name));
+        if (field == null) {
+            if (context.unknown() == UnknownFields.REFUSE) {
+                throw unsupported(at, "is not known here; remove it");
+            }
+            context.ignored().add(at, IgnoredFields.UNKNOWN);
+            return;
+        }
+        switch (field.state()) {
+            case OBEYED -> throw unsupported(at, "has no meaning beside the other fields of this object; remove it");
+            case IGNORED -> context.ignored().add(at, field.path());
+            case REFUSED -> {
+                if (!field.asksNothing(value)) {
+                    throw unsupported(at, "is not supported: " + field.why().replace("`", ""));
+                }
             }
         }
     }

@@ -3,6 +3,7 @@ package org.vlmserve.gateway.chat;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
+import java.util.function.Supplier;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.springframework.http.HttpHeaders;
@@ -14,8 +15,8 @@ import org.springframework.web.server.ServerWebExchange;
 import org.vlmserve.gateway.chat.ChatRequest.WantedPicture;
 import org.vlmserve.gateway.config.MediaConfig;
 import org.vlmserve.gateway.config.RequestConfig;
-import org.vlmserve.gateway.http.Admission;
 import org.vlmserve.gateway.http.Call;
+import org.vlmserve.gateway.http.MemoryBudget;
 import org.vlmserve.gateway.picture.PictureFetcher;
 import org.vlmserve.messaging.StatusBoard;
 import org.vlmserve.protocol.Medium;
@@ -43,6 +44,21 @@ public final class Intake {
         this.media = media;
         this.fetcher = fetcher;
         this.status = status;
+    }
+
+    /**
+     * Runs what encodes these files for the road and returns once Kafka has them: while it runs, they are held twice.
+     *
+     * @throws VlmException what {@code produce} and the budget throw
+     */
+    static <T> T produced(MemoryBudget budget, List<PictureFiles> files, Supplier<T> produce) {
+        long size = files.stream().mapToLong(PictureFiles::size).sum();
+        budget.reserve(size);
+        try {
+            return produce.get();
+        } finally {
+            budget.release(size);
+        }
     }
 
     /** How long the call may take. @throws VlmException {@code CONTENT_TYPE_UNSUPPORTED}, {@code INVALID_REQUEST} */
@@ -107,15 +123,15 @@ public final class Intake {
     }
 
     /** The files of pictures and videos, in order. */
-    Mono<List<PictureFiles>> fetch(List<WantedPicture> wanted, Admission.Ticket ticket) {
+    Mono<List<PictureFiles>> fetch(List<WantedPicture> wanted, MemoryBudget budget) {
         return Flux.fromIterable(wanted)
                 .flatMapSequential(
                         picture -> (switch (picture.medium()) {
                                     case PICTURE ->
-                                        fetcher.fetch(picture.sources().getFirst(), ticket::reserve)
+                                        fetcher.fetch(picture.sources().getFirst(), budget)
                                                 .map(PictureFiles::still);
                                     case VIDEO ->
-                                        fetcher.fetchVideo(picture.sources(), ticket::reserve)
+                                        fetcher.fetchVideo(picture.sources(), budget)
                                                 .map(files ->
                                                         new PictureFiles(Medium.VIDEO, files, picture.sampling()));
                                 })

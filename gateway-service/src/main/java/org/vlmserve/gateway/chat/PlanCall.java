@@ -6,8 +6,13 @@ import org.vlmserve.gateway.chat.ChatRequest.WantedPicture;
 import org.vlmserve.protocol.PictureSource;
 import org.vlmserve.protocol.PixelLimits;
 
-/** A request for a plan that is valid as far as the gateway can tell. */
-record PlanCall(String model, List<Part> pictures) {
+/**
+ * A request for a plan that is valid as far as the gateway can tell.
+ *
+ * @param ignored fields that have no effect
+ * @param bodyBytes size of the body, which the pictures' sources hold until they are decoded
+ */
+record PlanCall(String model, List<Part> pictures, IgnoredFields ignored, int bodyBytes) {
 
     PlanCall {
         pictures = List.copyOf(pictures);

@@ -12,6 +12,8 @@ import org.springframework.web.server.WebHandler;
 import org.vlmserve.gateway.http.Admission;
 import org.vlmserve.gateway.http.BodyReader;
 import org.vlmserve.gateway.http.Call;
+import org.vlmserve.gateway.http.GatewayMetrics;
+import org.vlmserve.gateway.http.MemoryBudget;
 import org.vlmserve.messaging.PlanRequest;
 import org.vlmserve.messaging.PlanRequest.PlanInput;
 import org.vlmserve.messaging.RequestRoad;
@@ -33,6 +35,7 @@ public final class PlanHandler implements WebHandler {
     private final Admission admission;
     private final BodyReader bodies;
     private final RequestRoad road;
+    private final GatewayMetrics metrics;
     private final JsonMapper json;
     private final Scheduler blocking;
 
@@ -42,6 +45,7 @@ public final class PlanHandler implements WebHandler {
             Admission admission,
             BodyReader bodies,
             RequestRoad road,
+            GatewayMetrics metrics,
             JsonMapper json,
             Scheduler blocking) {
         this.parser = parser;
@@ -49,6 +53,7 @@ public final class PlanHandler implements WebHandler {
         this.admission = admission;
         this.bodies = bodies;
         this.road = road;
+        this.metrics = metrics;
         this.json = json;
         this.blocking = blocking;
     }
@@ -57,35 +62,43 @@ public final class PlanHandler implements WebHandler {
     public Mono<Void> handle(ServerWebExchange exchange) {
         Duration timeout = intake.timeout(exchange);
         return Mono.using(
-                admission::admit,
+                admission::open,
                 ticket -> {
                     Call call = Call.of(exchange.getAttributes());
                     Instant deadline = Instant.now().plus(timeout);
                     return prepare(exchange, call, deadline, ticket)
                             .timeout(timeout)
                             .onErrorMap(TimeoutException.class, e -> Intake.late(timeout, e))
-                            .flatMap(request -> plan(request)
-                                    .flatMap(layouts -> Intake.write(
-                                            exchange.getResponse(), json, body(request.model(), layouts))));
+                            .flatMap(planned -> plan(planned.request(), ticket)
+                                    .flatMap(layouts ->
+                                            Intake.write(exchange.getResponse(), json, body(planned, layouts))));
                 },
                 Admission.Ticket::close);
     }
 
-    private Mono<PlanRequest> prepare(
-            ServerWebExchange exchange, Call call, Instant deadline, Admission.Ticket ticket) {
-        return bodies.read(exchange.getRequest(), call, ticket::reserve)
-                .publishOn(blocking)
-                .map(parser::parsePlan)
-                .doOnNext(wanted -> intake.requireModel(call, wanted.model()))
+    private record Planned(PlanRequest request, IgnoredFields ignored) {}
+
+    private Mono<Planned> prepare(ServerWebExchange exchange, Call call, Instant deadline, Admission.Ticket ticket) {
+        return bodies.read(exchange.getRequest(), call, ticket)
+                .map(body -> {
+                    ticket.admit();
+                    return parser.parsePlan(body, ticket);
+                })
+                .doOnNext(wanted -> {
+                    intake.requireModel(call, wanted.model());
+                    metrics.ignored(wanted.ignored().kinds());
+                })
                 .flatMap(wanted -> intake.fetch(wanted.wanted(), ticket).map(files -> {
+                    ticket.release(wanted.bodyBytes());
                     call.answerId("plan-" + UUID.randomUUID().toString().replace("-", ""));
-                    return new PlanRequest(
+                    PlanRequest request = new PlanRequest(
                             call.answerId(),
                             wanted.model(),
                             call.tenant(),
                             deadline,
                             inputs(wanted.pictures(), files.iterator()),
                             Intake.traceParent(exchange));
+                    return new Planned(request, wanted.ignored());
                 }));
     }
 
@@ -97,18 +110,28 @@ public final class PlanHandler implements WebHandler {
         return inputs;
     }
 
-    private Mono<List<PictureLayout>> plan(PlanRequest request) {
+    private Mono<List<PictureLayout>> plan(PlanRequest request, MemoryBudget budget) {
         // To cancel the future is to tell the stages.
-        return Mono.fromFuture(() -> road.plan(request)).subscribeOn(blocking);
+        return Mono.fromFuture(() -> Intake.produced(budget, files(request), () -> road.plan(request)))
+                .subscribeOn(blocking);
     }
 
-    private static JsonNode body(String model, List<PictureLayout> layouts) {
+    private static List<PictureFiles> files(PlanRequest request) {
+        return request.pictures().stream()
+                .map(PlanInput::subject)
+                .filter(PictureFiles.class::isInstance)
+                .map(PictureFiles.class::cast)
+                .toList();
+    }
+
+    private static JsonNode body(Planned planned, List<PictureLayout> layouts) {
         ObjectNode body = JsonNodeFactory.instance.objectNode();
         body.put("object", "vision.plan");
-        body.put("model", model);
+        body.put("model", planned.request().model());
         ArrayNode pictures = body.putArray("pictures");
         layouts.forEach(layout -> pictures.add(LayoutJson.of(layout)));
         body.put("tokens", layouts.stream().mapToLong(PictureLayout::tokens).sum());
+        planned.ignored().tell(body.putObject("vlm"));
         return body;
     }
 }

@@ -9,13 +9,13 @@ import org.springframework.util.unit.DataSize;
  * What may be in flight at once; beyond it callers get 429.
  *
  * @param maxRequests from admission to the last byte of the answer
- * @param maxBytes bodies and fetched pictures of all requests in flight
+ * @param maxBytes heap of all requests in flight: bodies, pictures, what is made of them on the way, and answers that are collected
  * @param retryAfter what 429 and 503 tell the caller to wait; sent in whole seconds, rounded up
  */
 @ConfigurationProperties("vlm.admission")
 public record AdmissionConfig(
         @DefaultValue("256") int maxRequests,
-        @DefaultValue("256MB") DataSize maxBytes,
+        @DefaultValue("192MB") DataSize maxBytes,
         @DefaultValue("2s") Duration retryAfter) {
 
     public AdmissionConfig {

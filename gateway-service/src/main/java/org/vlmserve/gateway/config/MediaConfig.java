@@ -16,6 +16,7 @@ import org.vlmserve.protocol.Rendering;
  * @param maxRedirects followed, each checked like the first URL
  * @param concurrency pictures of one request that are fetched at once
  * @param rendering of transparency and 16-bit grey, where a request does not say
+ * @param contact a URL or mail address that is told to the hosts, for them to complain
  */
 @ConfigurationProperties("vlm.media")
 public record MediaConfig(
@@ -25,7 +26,8 @@ public record MediaConfig(
         @DefaultValue("20s") Duration timeout,
         @DefaultValue("3") int maxRedirects,
         @DefaultValue("4") int concurrency,
-        @DefaultValue("viewer") Rendering rendering) {
+        @DefaultValue("viewer") Rendering rendering,
+        @DefaultValue("") String contact) {
 
     public MediaConfig {
         allowedHosts = List.copyOf(allowedHosts);
@@ -33,5 +35,9 @@ public record MediaConfig(
         Require.positive("vlm.media.timeout", timeout);
         Require.within("vlm.media.max-redirects", maxRedirects, 0, 20);
         Require.within("vlm.media.concurrency", concurrency, 1, 64);
+        if (!contact.matches("[!-~ ]{0,200}") || contact.contains("(") || contact.contains(")")) {
+            throw new IllegalArgumentException("vlm.media.contact is '" + contact
+                    + "', expected a URL or mail address in ASCII, without parentheses");
+        }
     }
 }

@@ -1,21 +1,25 @@
 package org.vlmserve.gateway.http;
 
+import java.io.IOException;
 import java.time.Duration;
-import java.util.Arrays;
+import java.util.EnumSet;
 import java.util.concurrent.TimeoutException;
-import java.util.function.LongConsumer;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import org.springframework.core.io.buffer.DataBuffer;
 import org.springframework.core.io.buffer.DataBufferUtils;
 import org.springframework.http.HttpHeaders;
 import org.springframework.http.server.reactive.ServerHttpRequest;
 import org.springframework.http.server.reactive.ServerHttpResponse;
+import org.vlmserve.gateway.config.ConnectionConfig;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
+import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Scheduler;
 
 /**
- * Reads bodies up to a limit. A body that is refused is still read to its end, and dropped: most clients read no answer
+ * Reads bodies up to a limit and down to a rate. A body that is refused is still read to its end, and dropped: most clients read no answer
  * before they have sent all, and closing on them would reset the connection under the error that tells them why.
  */
 public final class BodyReader {
@@ -26,29 +30,89 @@ public final class BodyReader {
     private static final Duration DISCARD_TIME = Duration.ofSeconds(30);
 
     private final int maxBytes;
+    private final ConnectionConfig connection;
+    private final Scheduler blocking;
 
-    public BodyReader(long maxBytes) {
+    /** @param blocking where coded bodies are decoded, and where bodies are handed over */
+    public BodyReader(long maxBytes, ConnectionConfig connection, Scheduler blocking) {
         this.maxBytes = Math.toIntExact(maxBytes);
+        this.connection = connection;
+        this.blocking = blocking;
     }
 
     /**
-     * @param reserve told of bytes before they are kept; may refuse by throwing
-     * @return the whole body. Errors: {@code REQUEST_TOO_LARGE}, and what {@code reserve} throws
+     * Reads the whole body, decoded. Its length stays reserved.
+     *
+     * @param budget told of bytes before they are kept, and of none that have not come
+     * @return the body. Errors: {@code REQUEST_TOO_LARGE}, {@code REQUEST_TIMEOUT}, {@code CONTENT_ENCODING_UNSUPPORTED}, {@code INVALID_REQUEST} for broken gzip,
+     *     and what the budget throws
      */
-    public Mono<byte[]> read(ServerHttpRequest request, Call call, LongConsumer reserve) {
+    public Mono<byte[]> read(ServerHttpRequest request, Call call, MemoryBudget budget) {
         return Mono.defer(() -> {
+            ContentCoding coding = coding(request.getHeaders());
             long declared = request.getHeaders().getContentLength();
             if (declared > maxBytes) {
                 return Mono.error(tooLarge(declared));
             }
-            if (declared > 0) {
-                reserve.accept(declared);
-            }
             call.takeBody();
-            return request.getBody()
-                    .collect(() -> new Body(declared, reserve), Body::add)
+            AtomicLong received = new AtomicLong();
+            Mono<byte[]> body = request.getBody()
+                    .collect(() -> new Body(declared, budget, received), Body::add)
                     .map(Body::finish);
+            return Mono.firstWithSignal(body, tooSlow(received))
+                    .publishOn(blocking)
+                    .map(bytes -> decoded(bytes, coding, budget));
         });
+    }
+
+    private static ContentCoding coding(HttpHeaders headers) {
+        try {
+            return ContentCoding.of(headers.getOrEmpty(HttpHeaders.CONTENT_ENCODING), EnumSet.of(ContentCoding.GZIP));
+        } catch (IllegalArgumentException e) {
+            throw new VlmException(
+                    ErrorCode.CONTENT_ENCODING_UNSUPPORTED,
+                    "the Content-Encoding header says " + e.getMessage() + ", expected gzip or identity",
+                    HttpHeaders.CONTENT_ENCODING,
+                    e);
+        }
+    }
+
+    private byte[] decoded(byte[] bytes, ContentCoding coding, MemoryBudget budget) {
+        try {
+            return coding.decode(bytes, new GrowingBody(maxBytes, -1, budget, this::tooLarge), budget);
+        } catch (IOException e) {
+            throw new VlmException(
+                    ErrorCode.INVALID_REQUEST,
+                    "the body is declared as gzip, and is cut off or no gzip at all",
+                    HttpHeaders.CONTENT_ENCODING,
+                    e);
+        }
+    }
+
+    private VlmException tooLarge(long size) {
+        return new VlmException(
+                ErrorCode.REQUEST_TOO_LARGE,
+                "the body has " + size + " bytes or more, at most " + maxBytes
+                        + " are taken; send smaller pictures, or their URLs");
+    }
+
+    /** Fails once too little has come in a span of time; never ends otherwise. */
+    private Mono<byte[]> tooSlow(AtomicLong received) {
+        long least = Math.max(
+                1, connection.minBodyRate().toBytes() * connection.bodyTimeout().toMillis() / 1000);
+        AtomicLong before = new AtomicLong();
+        return Flux.interval(connection.bodyTimeout())
+                .<byte[]>handle((tick, sink) -> {
+                    long now = received.get();
+                    long came = now - before.getAndSet(now);
+                    if (came < least) {
+                        sink.error(new VlmException(
+                                ErrorCode.REQUEST_TIMEOUT,
+                                "the body brought " + came + " bytes in "
+                                        + connection.bodyTimeout().toMillis() + " ms, expected at least " + least));
+                    }
+                })
+                .then(Mono.never());
     }
 
     /** Reads what nobody took, so that an error can be delivered; then completes, whatever happened. */
@@ -84,31 +148,21 @@ public final class BodyReader {
                 .then();
     }
 
-    private VlmException tooLarge(long size) {
-        return new VlmException(
-                ErrorCode.REQUEST_TOO_LARGE,
-                "the body has " + size + " bytes or more, at most " + maxBytes
-                        + " are taken; send smaller pictures, or their URLs");
-    }
-
     private final class Body {
 
-        private final LongConsumer reserve;
-        private final boolean reserved;
-        private byte[] bytes;
-        private long size;
+        private final GrowingBody kept;
+        private final AtomicLong received;
         private @Nullable VlmException refused;
 
-        Body(long declared, LongConsumer reserve) {
-            this.reserve = reserve;
-            this.reserved = declared >= 0;
-            this.bytes = new byte[declared >= 0 ? (int) declared : 8192];
+        Body(long declared, MemoryBudget budget, AtomicLong received) {
+            this.kept = new GrowingBody(maxBytes, declared, budget, BodyReader.this::tooLarge);
+            this.received = received;
         }
 
         void add(DataBuffer buffer) {
             int count = buffer.readableByteCount();
             try {
-                size += count;
+                long size = received.addAndGet(count);
                 if (refused == null) {
                     keep(buffer, count);
                 } else if (size > (long) DISCARD_FACTOR * maxBytes) {
@@ -120,34 +174,19 @@ public final class BodyReader {
         }
 
         private void keep(DataBuffer buffer, int count) {
-            if (size > maxBytes) {
-                refuse(tooLarge(size));
-                return;
+            try {
+                kept.add(count, buffer::read);
+            } catch (VlmException e) {
+                refused = e;
+                kept.drop();
             }
-            if (!reserved) {
-                try {
-                    reserve.accept(count);
-                } catch (VlmException e) {
-                    refuse(e);
-                    return;
-                }
-            }
-            if (size > bytes.length) {
-                bytes = Arrays.copyOf(bytes, (int) Math.min(maxBytes, Math.max(size, 2L * bytes.length)));
-            }
-            buffer.read(bytes, (int) size - count, count);
-        }
-
-        private void refuse(VlmException error) {
-            refused = error;
-            bytes = new byte[0];
         }
 
         byte[] finish() {
             if (refused != null) {
                 throw refused;
             }
-            return size == bytes.length ? bytes : Arrays.copyOf(bytes, (int) size);
+            return kept.finish();
         }
     }
 }

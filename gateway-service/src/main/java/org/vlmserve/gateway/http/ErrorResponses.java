@@ -81,6 +81,13 @@ public final class ErrorResponses {
         if (status == 429 || status == 503) {
             headers.set(HttpHeaders.RETRY_AFTER, retryAfterSeconds);
         }
+        if (code == ErrorCode.REQUEST_TIMEOUT) {
+            // The rest of the body may come at any time, and would be read as the next request.
+            headers.set(HttpHeaders.CONNECTION, "close");
+        }
+        if (code == ErrorCode.CONTENT_ENCODING_UNSUPPORTED) {
+            headers.set(HttpHeaders.ACCEPT_ENCODING, "gzip, identity");
+        }
         if (status == 401) {
             headers.set(HttpHeaders.WWW_AUTHENTICATE, "Bearer");
         }

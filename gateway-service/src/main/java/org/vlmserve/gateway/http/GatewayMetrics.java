@@ -4,6 +4,7 @@ import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Timer;
 import java.time.Duration;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.vlmserve.protocol.AnswerEvent.Usage;
 import org.vlmserve.protocol.error.ErrorCode;
@@ -19,8 +20,7 @@ public final class GatewayMetrics {
                 .description("requests admitted and not yet answered to the end")
                 .register(registry);
         Gauge.builder("vlm.gateway.bytes.in.flight", admission, Admission::bytesInFlight)
-                .description("bytes of bodies and fetched pictures of those requests")
-                .baseUnit("bytes")
+                .description("heap that requests hold, from their body's first byte")
                 .register(registry);
     }
 
@@ -49,6 +49,12 @@ public final class GatewayMetrics {
         count(model, "picture", usage.pictureTokens());
         count(model, "cached", usage.cachedTokens());
         count(model, "completion", usage.completionTokens());
+    }
+
+    /** @param kinds rows of the tables of fields, from a bounded set */
+    public void ignored(Set<String> kinds) {
+        kinds.forEach(field ->
+                registry.counter("vlm.gateway.ignored.fields", "field", field).increment());
     }
 
     private void count(String model, String kind, int amount) {

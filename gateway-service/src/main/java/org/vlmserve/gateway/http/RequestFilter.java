@@ -18,7 +18,7 @@ import org.vlmserve.protocol.error.VlmException;
 import reactor.core.publisher.Mono;
 import reactor.core.publisher.SignalType;
 
-/** The outermost layer: names the call, finds its tenant, answers for its errors, and tells log and metrics of it. */
+/** The outermost layer but for preflight requests, which carry no API key: names the call, finds its tenant, answers for its errors, and tells log and metrics of it. */
 public final class RequestFilter implements WebFilter, Ordered {
 
     public static final String REQUEST_ID = "x-request-id";
@@ -40,7 +40,7 @@ public final class RequestFilter implements WebFilter, Ordered {
 
     @Override
     public int getOrder() {
-        return Ordered.HIGHEST_PRECEDENCE;
+        return Ordered.HIGHEST_PRECEDENCE + 1;
     }
 
     @Override

@@ -3,13 +3,17 @@ package org.vlmserve.gateway.picture;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelOption;
 import io.netty.handler.codec.http.HttpHeaderNames;
-import java.net.URI;
+import java.io.IOException;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.TimeoutException;
-import java.util.function.LongConsumer;
 import org.vlmserve.gateway.config.MediaConfig;
 import org.vlmserve.media.FileFormat;
+import org.vlmserve.gateway.http.ContentCoding;
+import org.vlmserve.gateway.http.GrowingBody;
+import org.vlmserve.gateway.http.MemoryBudget;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 import reactor.core.publisher.Flux;
@@ -27,6 +31,11 @@ import reactor.netty.resources.ConnectionProvider;
  * proxies.
  */
 public final class PictureFetcher {
+
+    /** Hosts that choose a format by this header shall choose one that is read. */
+    private static final String ACCEPT =
+            "image/jpeg,image/png,image/webp,image/gif,image/tiff,image/bmp,video/mp4,video/webm,"
+                    + "image/*;q=0.5,video/*;q=0.5,*/*;q=0.1";
 
     private final MediaConfig config;
     private final long maxBytes;
@@ -49,21 +58,23 @@ public final class PictureFetcher {
                 .disableRetry(true)
                 .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, (int)
                         config.connectTimeout().toMillis())
-                .headers(headers -> headers.set(HttpHeaderNames.USER_AGENT, "vlm-gateway")
-                        .set(HttpHeaderNames.ACCEPT, "image/*,video/*,*/*;q=0.1"));
+                .headers(headers -> headers.set(HttpHeaderNames.USER_AGENT, userAgent(config.contact()))
+                        .set(HttpHeaderNames.ACCEPT, ACCEPT)
+                        .set(HttpHeaderNames.ACCEPT_ENCODING, "identity, gzip;q=0.5"));
         this.secure = plain.secure(ssl -> ssl.sslContext(Http11SslContextSpec.forClient()));
     }
 
     /**
-     * @param reserve told of fetched bytes before they are kept; may refuse by throwing
+     * @param budget told of the file's bytes before they are kept, and holds them afterwards
      * @return the file, of a supported type. Errors: {@code PICTURE_URL_REFUSED}, {@code PICTURE_UNREACHABLE},
      *     {@code PICTURE_TOO_LARGE}, {@code PICTURE_TYPE_UNSUPPORTED}, {@code INVALID_REQUEST}
      */
-    public Mono<byte[]> fetch(PictureUrl source, LongConsumer reserve) {
+    public Mono<byte[]> fetch(PictureUrl source, MemoryBudget budget) {
         Mono<byte[]> content = switch (source) {
             case PictureUrl.Inline inline ->
-                Mono.fromCallable(() -> inline.decode(maxBytes)).subscribeOn(blocking);
-            case PictureUrl.Remote remote -> download(remote, reserve);
+                Mono.fromCallable(() -> inline.decode(maxBytes, budget::reserve))
+                        .subscribeOn(blocking);
+            case PictureUrl.Remote remote -> download(remote, budget);
         };
         return content.doOnNext(bytes -> FileFormat.requirePicture(bytes, source.param()));
     }
@@ -74,16 +85,16 @@ public final class PictureFetcher {
      * @param sources one for a file; several for frames, in the order of time
      * @return the files, of supported types, together no larger than one picture may be. Errors as of {@link #fetch}
      */
-    public Mono<List<byte[]>> fetchVideo(List<PictureUrl> sources, LongConsumer reserve) {
+    public Mono<List<byte[]>> fetchVideo(List<PictureUrl> sources, MemoryBudget budget) {
         return Flux.fromIterable(sources)
                 .concatMap(source -> switch (source) {
                     case PictureUrl.Inline inline ->
-                        Mono.fromCallable(() -> inline.decodeVideo(maxBytes))
+                        Mono.fromCallable(() -> inline.decodeVideo(maxBytes, budget::reserve))
                                 .subscribeOn(blocking)
                                 .flatMapIterable(files -> files)
                                 .map(file -> new Part(file, source.param()));
                     case PictureUrl.Remote remote ->
-                        download(remote, reserve).map(file -> new Part(file, source.param()));
+                        download(remote, budget).map(file -> new Part(file, source.param()));
                 })
                 .collect(VideoParts::new, VideoParts::add)
                 .map(VideoParts::files);
@@ -109,7 +120,7 @@ public final class PictureFetcher {
         }
     }
 
-    private Mono<byte[]> download(PictureUrl.Remote remote, LongConsumer reserve) {
+    private Mono<byte[]> download(PictureUrl.Remote remote, MemoryBudget budget) {
         if (!config.fetchUrls()) {
             return Mono.error(new VlmException(
                     ErrorCode.PICTURE_URL_REFUSED,
@@ -117,15 +128,15 @@ public final class PictureFetcher {
                     remote.param(),
                     null));
         }
-        return follow(remote.url(), remote.param(), config.maxRedirects(), reserve)
+        return follow(remote.url(), remote.param(), config.maxRedirects(), budget)
                 .timeout(config.timeout())
                 .onErrorMap(error -> !(error instanceof VlmException), error -> unreachable(error, remote.param()));
     }
 
-    private Mono<byte[]> follow(String url, String param, int redirects, LongConsumer reserve) {
+    private Mono<byte[]> follow(String url, String param, int redirects, MemoryBudget budget) {
         return Mono.fromCallable(() -> policy.check(url, param))
                 .subscribeOn(blocking)
-                .flatMap(target -> get(target, param, reserve).flatMap(reply -> switch (reply) {
+                .flatMap(target -> get(target, param, budget).flatMap(reply -> switch (reply) {
                     case Reply.Content content -> Mono.just(content.bytes());
                     case Reply.Redirect redirect -> {
                         if (redirects == 0) {
@@ -135,7 +146,7 @@ public final class PictureFetcher {
                                     param,
                                     null));
                         }
-                        yield follow(resolve(target.url(), redirect.location(), param), param, redirects - 1, reserve);
+                        yield follow(target.url().resolve(redirect.location()), param, redirects - 1, budget);
                     }
                 }));
     }
@@ -146,19 +157,20 @@ public final class PictureFetcher {
         record Redirect(String location) implements Reply {}
     }
 
-    private Mono<Reply> get(AddressPolicy.Target target, String param, LongConsumer reserve) {
+    private Mono<Reply> get(AddressPolicy.Target target, String param, MemoryBudget budget) {
         return (target.secure() ? secure : plain)
                 .remoteAddress(target::address)
-                .headers(headers -> headers.set(HttpHeaderNames.HOST, target.hostHeader()))
+                .headers(headers ->
+                        headers.set(HttpHeaderNames.HOST, target.url().hostHeader()))
                 .get()
-                .uri(target.requestTarget())
-                .response((response, content) -> reply(response, content, param, reserve))
+                .uri(target.url().requestTarget())
+                .response((response, content) -> reply(response, content, param, budget))
                 .single();
     }
 
-    private Mono<Reply> reply(HttpClientResponse response, ByteBufFlux content, String param, LongConsumer reserve) {
+    private Mono<Reply> reply(HttpClientResponse response, ByteBufFlux content, String param, MemoryBudget budget) {
         return switch (response.status().code()) {
-            case 200 -> body(response, content, param, reserve).map(Reply.Content::new);
+            case 200 -> body(response, content, param, budget).map(Reply.Content::new);
             case 301, 302, 303, 307, 308 -> {
                 String location = response.responseHeaders().get(HttpHeaderNames.LOCATION);
                 yield location == null
@@ -176,47 +188,55 @@ public final class PictureFetcher {
         };
     }
 
-    private Mono<byte[]> body(HttpClientResponse response, ByteBufFlux content, String param, LongConsumer reserve) {
+    private Mono<byte[]> body(HttpClientResponse response, ByteBufFlux content, String param, MemoryBudget budget) {
         String declared = response.responseHeaders().get(HttpHeaderNames.CONTENT_LENGTH);
         if (declared != null && declared.matches("[0-9]{1,18}") && Long.parseLong(declared) > maxBytes) {
             return Mono.error(PictureUrl.tooLarge(Long.parseLong(declared), maxBytes, param));
         }
-        return content.collect(Parts::new, (parts, buffer) -> parts.add(buffer, param, reserve))
-                .map(Parts::join);
-    }
-
-    private final class Parts {
-        private final List<byte[]> parts = new ArrayList<>();
-        private long size;
-
-        void add(ByteBuf buffer, String param, LongConsumer reserve) {
-            size += buffer.readableBytes();
-            if (size > maxBytes) {
-                throw PictureUrl.tooLarge(size, maxBytes, param);
-            }
-            reserve.accept(buffer.readableBytes());
-            byte[] part = new byte[buffer.readableBytes()];
-            buffer.readBytes(part);
-            parts.add(part);
-        }
-
-        byte[] join() {
-            byte[] all = new byte[(int) size];
-            int at = 0;
-            for (byte[] part : parts) {
-                System.arraycopy(part, 0, all, at, part.length);
-                at += part.length;
-            }
-            return all;
-        }
-    }
-
-    private static String resolve(URI base, String location, String param) {
+        ContentCoding coding;
         try {
-            return base.resolve(location).toString();
+            coding = ContentCoding.of(
+                    response.responseHeaders().getAll(HttpHeaderNames.CONTENT_ENCODING),
+                    EnumSet.of(ContentCoding.GZIP, ContentCoding.DEFLATE));
         } catch (IllegalArgumentException e) {
-            throw new VlmException(ErrorCode.PICTURE_URL_REFUSED, "the URL redirects to a malformed URL", param, e);
+            return Mono.error(new VlmException(
+                    ErrorCode.PICTURE_UNREACHABLE,
+                    "the picture's host sent it coded as " + e.getMessage() + ", expected gzip, deflate or identity",
+                    param,
+                    e));
         }
+        long length = declared != null && declared.matches("[0-9]{1,18}") ? Long.parseLong(declared) : -1;
+        return content.collect(() -> growing(length, param, budget), PictureFetcher::add)
+                .map(GrowingBody::finish)
+                .publishOn(blocking)
+                .map(bytes -> decoded(bytes, coding, param, budget));
+    }
+
+    private GrowingBody growing(long length, String param, MemoryBudget budget) {
+        return new GrowingBody(
+                Math.toIntExact(maxBytes), length, budget, size -> PictureUrl.tooLarge(size, maxBytes, param));
+    }
+
+    private static void add(GrowingBody body, ByteBuf buffer) {
+        body.add(buffer.readableBytes(), buffer::readBytes);
+    }
+
+    private byte[] decoded(byte[] bytes, ContentCoding coding, String param, MemoryBudget budget) {
+        try {
+            return coding.decode(bytes, growing(-1, param, budget), budget);
+        } catch (IOException e) {
+            throw new VlmException(
+                    ErrorCode.PICTURE_UNREACHABLE,
+                    "the picture's host says that it sent " + coding.name().toLowerCase(Locale.ROOT)
+                            + ", and the content is cut off or something else",
+                    param,
+                    e);
+        }
+    }
+
+    /** A name of our own, and where to complain: what large hosts ask for. */
+    private static String userAgent(String contact) {
+        return contact.isEmpty() ? "vlm-gateway/0.1" : "vlm-gateway/0.1 (" + contact + ")";
     }
 
     private VlmException unreachable(Throwable error, String param) {

@@ -13,8 +13,11 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.springframework.util.unit.DataSize;
 import org.vlmserve.gateway.Pictures;
+import org.vlmserve.gateway.config.ApiConfig;
+import org.vlmserve.gateway.config.ApiConfig.UnknownFields;
 import org.vlmserve.gateway.config.DetailConfig;
 import org.vlmserve.gateway.config.RequestConfig;
+import org.vlmserve.gateway.http.MemoryBudget;
 import org.vlmserve.gateway.picture.PictureUrl;
 import org.vlmserve.protocol.ChatTurn;
 import org.vlmserve.protocol.Medium;
@@ -33,10 +36,11 @@ class ChatRequestParserTest {
                     DataSize.ofMegabytes(24),
                     2,
                     DataSize.ofKilobytes(64)),
-            new DetailConfig(200_704, null, 1_000_000L));
+            new DetailConfig(200_704, null, 1_000_000L),
+            new ApiConfig(UnknownFields.IGNORE));
 
     private ChatRequest parse(String json) {
-        return parser.parse(json.getBytes(StandardCharsets.UTF_8));
+        return parser.parse(json.getBytes(StandardCharsets.UTF_8), MemoryBudget.UNBOUNDED);
     }
 
     /** A request with this among its fields, in single quotes for brevity. */
@@ -79,7 +83,10 @@ class ChatRequestParserTest {
                         List.of(),
                         Sampling.DEFAULTS,
                         false,
-                        false));
+                        false,
+                        request.ignored(),
+                        request.bodyBytes()));
+        assertThat(request.ignored().paths()).isEmpty();
     }
 
     @Test
@@ -140,7 +147,8 @@ class ChatRequestParserTest {
 
     private PlanCall plan(String fields) {
         return parser.parsePlan(
-                ("{'model':'m'," + fields + "}").replace('\'', '"').getBytes(StandardCharsets.UTF_8));
+                ("{'model':'m'," + fields + "}").replace('\'', '"').getBytes(StandardCharsets.UTF_8),
+                MemoryBudget.UNBOUNDED);
     }
 
     @Test
@@ -168,7 +176,6 @@ class ChatRequestParserTest {
             value = {
                 "'pictures':[] | pictures",
                 "'pictures':{} | pictures",
-                "'other':1,'pictures':[{'type':'size','size':{'width':3,'height':4}}] | other",
                 "'pictures':[{'type':'text','text':'a'}] | pictures[0].type",
                 "'pictures':[{'type':'size'}] | pictures[0].size",
                 "'pictures':[{'type':'size','size':{'width':0,'height':4}}] | pictures[0].size.width",
@@ -183,12 +190,96 @@ class ChatRequestParserTest {
     }
 
     @Test
-    void harmlessFieldsAreTaken() {
-        assertThat(with("'user':'u','safety_identifier':'s','prompt_cache_key':'p','prompt_cache_retention':'24h',"
-                                + "'metadata':{'a':'b'},'store':false,'n':1,'service_tier':'auto',"
-                                + "'modalities':['text'],'response_format':{'type':'text'}")
-                        .sampling())
-                .isEqualTo(Sampling.DEFAULTS);
+    void fieldsWithoutEffectAreToldByTheirPath() {
+        ChatRequest request =
+                parse(("{'model':'m','user':7,'metadata':{'a':1,'b':[true]},'no_such_field':{},'store':true,"
+                                + "'stream_options':{'include_usage':true},'keep_alive':'5m','messages':[{'role':'user','name':'Bob',"
+                                + "'id':'x','content':[{'type':'text','text':'Hi','cache_control':{'type':'ephemeral'},'x':null}]},"
+                                + "{'role':'assistant','content':'Hm','reasoning_content':'so','refusal':null}]}")
+                        .replace('\'', '"'));
+
+        assertThat(request.sampling()).isEqualTo(Sampling.DEFAULTS);
+        assertThat(request.ignored().paths())
+                .containsExactlyInAnyOrder(
+                        "user",
+                        "metadata",
+                        "no_such_field",
+                        "store",
+                        "stream_options",
+                        "keep_alive",
+                        "messages[0].name",
+                        "messages[0].id",
+                        "messages[0].content[0].cache_control",
+                        "messages[1].reasoning_content");
+        assertThat(request.ignored().kinds())
+                .contains("unknown", "user", "messages[].name", "messages[].content[].cache_control");
+    }
+
+    @Test
+    void notEveryOneOfManyFieldsIsTold() {
+        String many = java.util.stream.IntStream.range(0, 1000)
+                .mapToObj(i -> "'" + "n".repeat(200) + i + "':1")
+                .collect(java.util.stream.Collectors.joining(","));
+        IgnoredFields ignored = with(many).ignored();
+        tools.jackson.databind.node.ObjectNode vlm = tools.jackson.databind.node.JsonNodeFactory.instance.objectNode();
+        ignored.tell(vlm);
+
+        assertThat(ignored.kinds()).containsExactly("unknown");
+        assertThat(vlm.get("ignored"))
+                .hasSize(64)
+                .allSatisfy(path -> assertThat(path.stringValue()).hasSizeLessThan(70));
+        assertThat(vlm.get("ignored_untold").intValue()).isEqualTo(1000 - 64);
+    }
+
+    @Test
+    void unknownFieldsMayBeRefused() {
+        ChatRequestParser strict = new ChatRequestParser(
+                new RequestConfig(
+                        Duration.ofMinutes(5),
+                        DataSize.ofMegabytes(28),
+                        DataSize.ofMegabytes(24),
+                        2,
+                        DataSize.ofKilobytes(64)),
+                new DetailConfig(200_704, null, null),
+                new ApiConfig(UnknownFields.REFUSE));
+        String body = "{'model':'m','user':'u','messages':[{'role':'user','content':'Hi','x':1}]}".replace('\'', '"');
+        VlmException error = catchThrowableOfType(
+                VlmException.class, () -> strict.parse(body.getBytes(StandardCharsets.UTF_8), MemoryBudget.UNBOUNDED));
+
+        assertThat(error.code()).isEqualTo(ErrorCode.UNSUPPORTED_FIELD);
+        assertThat(error.param()).isEqualTo("messages[0].x");
+        assertThat(strict.parse(
+                                body.replace("\"x\"", "\"name\"").getBytes(StandardCharsets.UTF_8),
+                                MemoryBudget.UNBOUNDED)
+                        .ignored()
+                        .paths())
+                .containsExactlyInAnyOrder("messages[0].name", "user");
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "'tools':[{'type':'function'}]",
+                "'tool_choice':'required'",
+                "'functions':[{}]",
+                "'audio':{'voice':'a'}",
+                "'stop_token_ids':[1]",
+                "'web_search_options':{}",
+                "'guided_json':{'type':'object'}",
+                "'guided_no_one_knows_yet':'x'",
+                "'structured_outputs':{'choice':['a']}",
+                "'n':2",
+                "'modalities':['text','audio']",
+                "'response_format':{'type':'json_object'}",
+                "'best_of':2",
+                "'response_format':{'type':'json_schema','json_schema':{}}",
+            })
+    void whatWouldConstrainTheAnswerIsRefusedByName(String field) {
+        VlmException error = refused(field);
+
+        assertThat(error.code()).isEqualTo(ErrorCode.UNSUPPORTED_FIELD);
+        assertThat(error.param()).isEqualTo(field.substring(1, field.indexOf('\'', 1)));
+        assertThat(error).hasMessageStartingWith(error.param());
     }
 
     @ParameterizedTest
@@ -196,30 +287,109 @@ class ChatRequestParserTest {
             strings = {
                 "'tools':[]",
                 "'tool_choice':'none'",
+                "'tool_choice':'auto'",
                 "'functions':[]",
                 "'function_call':'auto'",
-                "'audio':{}",
-                "'prediction':{}",
-                "'parallel_tool_calls':true",
-                "'stop_token_ids':[1]",
-                "'reasoning_effort':'low'",
-                "'verbosity':'low'",
-                "'web_search_options':{}",
-                "'store':true",
-                "'n':2",
-                "'service_tier':'flex'",
-                "'modalities':['text','audio']",
-                "'response_format':{'type':'json_object'}",
-                "'best_of':2",
-                "'response_format':{'type':'json_schema','json_schema':{}}",
-                "'no_such_field':1"
+                "'best_of':1.0",
+                "'n':1.0",
+                "'n_predict':-1",
+                "'echo':false",
+                "'add_generation_prompt':true",
+                "'skip_special_tokens':true",
+                "'guided_regex':''",
+                "'stop':''",
+                "'stop':null",
+                "'stop':[]",
+                "'stop':['',null]",
+                "'logit_bias':{}",
+                "'logit_bias':{'5':null}",
+                "'top_logprobs':0",
+                "'stream_options':null",
+                "'response_format':{'type':'text'}",
+                "'modalities':['text']",
+                "'modalities':[]",
             })
-    void unsupportedFieldsAreNamed(String field) {
-        VlmException error = refused(field);
+    void whatAsksForNothingIsTaken(String field) {
+        ChatRequest request = with(field);
 
-        assertThat(error.code()).isEqualTo(ErrorCode.UNSUPPORTED_FIELD);
-        assertThat(error.param()).isEqualTo(field.substring(1, field.indexOf('\'', 1)));
-        assertThat(error).hasMessageStartingWith(error.param());
+        assertThat(request.sampling()).isEqualTo(Sampling.DEFAULTS);
+        assertThat(request.ignored().paths()).isEmpty();
+    }
+
+    @Test
+    void wholeNumbersMayBeWrittenWithAFraction() {
+        Sampling sampling =
+                with("'max_tokens':24.0,'min_tokens':2.0,'top_k':4e1,'seed':42.0,'logprobs':true,'top_logprobs':3.0")
+                        .sampling();
+
+        assertThat(sampling.maxTokens()).isEqualTo(24);
+        assertThat(sampling.minTokens()).isEqualTo(2);
+        assertThat(sampling.topK()).isEqualTo(40);
+        assertThat(sampling.seed()).isEqualTo(42);
+        assertThat(sampling.topLogprobs()).isEqualTo(3);
+        assertThat(limits(picture("{'url':'http://h/p','min_pixels':5.0}"))).isEqualTo(new PixelLimits(5L, 1_000_000L));
+        // Beyond 2^53 a fraction's digits no longer say which integer is meant.
+        assertThat(refused("'seed':9007199254740994.0").param()).isEqualTo("seed");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"3000000000", "99999999999999999999999", "1e30", "2147483647"})
+    void aLimitBeyondAnyContextIsALimitLikeAnyOther(String limit) {
+        assertThat(with("'max_tokens':" + limit).sampling().maxTokens()).isEqualTo(Integer.MAX_VALUE);
+        assertThat(with("'max_completion_tokens':" + limit).sampling().maxTokens())
+                .isEqualTo(Integer.MAX_VALUE);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '~',
+            value = {
+                "{'type':'image_url','image_url':'URL'} | image_url",
+                "{'type':'image_url','image_url':{'url':'URL','format':'image/png'}} | image_url.url",
+                "{'type':'image_url','image_url':{'url':'URL','detail':null}} | image_url.url",
+                "{'type':'input_image','image_url':'URL','detail':'auto'} | image_url",
+                "{'type':'input_image','image_url':{'url':'URL'}} | image_url.url",
+                "{'type':'image','image':'URL'} | image",
+                "{'type':'image','url':'URL'} | url",
+                "{'type':'image','base64':'URL'} | base64",
+                "{'type':'image','data':'URL','mimeType':'image/png'} | data",
+                "{'type':'image','source_type':'base64','data':'URL','mime_type':'image/png'} | data",
+                "{'type':'image','source':{'type':'base64','media_type':'image/png','data':'URL'}} | source.data",
+                "{'type':'image','source':{'type':'url','url':'URL'}} | source.url",
+                "{'type':'image','image_url':{'url':'URL'}} | image_url.url",
+            })
+    void aPictureIsTakenInEachFormThatClientsWrite(String part, String param) {
+        byte[] png = Pictures.pngOfBytes(3000);
+        String base64 = java.util.Base64.getEncoder().encodeToString(png);
+        for (String url : List.of("data:image/png;base64," + base64, base64, "\\n " + base64.replace("/", "\\/"))) {
+            PictureUrl source = messages("[{'role':'user','content':[" + part.replace("URL", url) + "]}]")
+                    .pictures()
+                    .getFirst()
+                    .sources()
+                    .getFirst();
+            assertThat(source.param()).isEqualTo("messages[0].content[0]." + param);
+            assertThat(source)
+                    .isInstanceOfSatisfying(
+                            PictureUrl.Inline.class,
+                            inline ->
+                                    assertThat(inline.decode(5000, size -> {})).isEqualTo(png));
+        }
+        assertThat(messages("[{'role':'user','content':[" + part.replace("URL", " http://h/p ") + "]}]")
+                        .pictures()
+                        .getFirst()
+                        .sources())
+                .containsExactly(new PictureUrl.Remote("http://h/p", "messages[0].content[0]." + param));
+    }
+
+    @Test
+    void limitsMayStandBesideTheUrlOrOutsideOfItsObject() {
+        assertThat(limits(messages("[{'role':'user','content':[{'type':'image_url','image_url':{'url':'http://h/p',"
+                        + "'max_pixels':9},'min_pixels':5,'max_pixels':7,'detail':'low'}]}]")))
+                .isEqualTo(new PixelLimits(5L, 9L));
+        assertThat(limits(
+                        messages("[{'role':'user','content':[{'type':'image','image':'http://h/p','detail':'low'}]}]")))
+                .isEqualTo(new PixelLimits(null, 200_704L));
     }
 
     @ParameterizedTest
@@ -240,7 +410,10 @@ class ChatRequestParserTest {
                 "'max_tokens':0 | max_tokens",
                 "'max_tokens':1.5 | max_tokens",
                 "'max_tokens':'7' | max_tokens",
-                "'max_tokens':99999999999 | max_tokens",
+                "'max_tokens':-1 | max_tokens",
+                "'max_tokens':-1e30 | max_tokens",
+                "'max_tokens':true | max_tokens",
+                "'max_completion_tokens':0.0 | max_completion_tokens",
                 "'max_tokens':5,'max_completion_tokens':6 | max_tokens",
                 "'max_tokens':5,'min_tokens':6 | min_tokens",
                 "'top_k':-2 | top_k",
@@ -249,17 +422,13 @@ class ChatRequestParserTest {
                 "'top_logprobs':5 | top_logprobs",
                 "'logprobs':true,'top_logprobs':21 | top_logprobs",
                 "'logprobs':1 | logprobs",
-                "'stop':'' | stop",
                 "'stop':['a',1] | stop[1]",
                 "'stop':7 | stop",
                 "'logit_bias':[1] | logit_bias",
                 "'logit_bias':{'x':1} | logit_bias",
                 "'logit_bias':{'5':101} | logit_bias.5",
                 "'stream':'yes' | stream",
-                "'stream_options':{'include_usage':true} | stream_options",
                 "'stream':true,'stream_options':[] | stream_options",
-                "'metadata':{'a':1} | metadata.a",
-                "'user':7 | user",
                 "'n':0 | n",
                 "'mm_processor_kwargs':{'min_pixels':0} | mm_processor_kwargs.min_pixels",
             })
@@ -284,16 +453,26 @@ class ChatRequestParserTest {
                 "[{'role':'user'}] | messages[0].content | INVALID_REQUEST",
                 "[{'role':'user','content':7}] | messages[0].content | INVALID_REQUEST",
                 "[{'role':'user','content':[]}] | messages[0].content | INVALID_REQUEST",
-                "[{'role':'user','content':'Hi','name':'Bob'}] | messages[0].name | UNSUPPORTED_FIELD",
+                "[{'role':'user','content':null}] | messages[0].content | INVALID_REQUEST",
+                "[{'role':'system','content':null}] | messages[0].content | INVALID_REQUEST",
+                "[{'role':'user','content':'Hi','images':['QUJD']}] | messages[0].images | UNSUPPORTED_FIELD",
+                "[{'role':'assistant','content':'Hi','prefix':true}] | messages[0].prefix | UNSUPPORTED_FIELD",
                 "[{'role':'user','content':'Hi','refusal':'No'}] | messages[0].refusal | UNSUPPORTED_FIELD",
                 "[{'role':'assistant','content':'Hi','tool_calls':[{}]}] | messages[0].tool_calls | UNSUPPORTED_FIELD",
                 "[{'role':'assistant','content':'Hi','refusal':'No'}] | messages[0].refusal | INVALID_REQUEST",
-                "[{'role':'user','content':['Hi']}] | messages[0].content[0] | INVALID_REQUEST",
+                "[{'role':'user','content':[7]}] | messages[0].content[0] | INVALID_REQUEST",
+                "[{'role':'user','content':[null]}] | messages[0].content | INVALID_REQUEST",
                 "[{'role':'user','content':[{'text':'Hi'}]}] | messages[0].content[0].type | INVALID_REQUEST",
                 "[{'role':'user','content':[{'type':'text'}]}] | messages[0].content[0].text | INVALID_REQUEST",
                 "[{'role':'user','content':[{'type':'input_audio'}]}] | messages[0].content[0].type | UNSUPPORTED_FIELD",
-                "[{'role':'user','content':[{'type':'text','text':'Hi','x':1}]}] | messages[0].content[0].x | UNSUPPORTED_FIELD",
-                "[{'role':'user','content':[{'type':'image_url','image_url':'u'}]}] | messages[0].content[0].image_url | INVALID_REQUEST",
+                "[{'role':'user','content':[{'type':'text','text':'Hi','image_url':'u'}]}] | messages[0].content[0].image_url | UNSUPPORTED_FIELD",
+                "[{'role':'user','content':[{'type':'image_url','image_url':7}]}] | messages[0].content[0].image_url | INVALID_REQUEST",
+                "[{'role':'user','content':[{'type':'image'}]}] | messages[0].content[0].image | INVALID_REQUEST",
+                "[{'role':'user','content':[{'type':'image','image':'u','url':'v'}]}] | messages[0].content[0].url | INVALID_REQUEST",
+                "[{'role':'user','content':[{'type':'image','image':'u','path':'/p'}]}] | messages[0].content[0].path | UNSUPPORTED_FIELD",
+                "[{'role':'user','content':[{'type':'image','source':{'type':'file','file_id':'f'}}]}] | messages[0].content[0].source.type | INVALID_REQUEST",
+                "[{'role':'user','content':[{'type':'file','file':{}}]}] | messages[0].content[0].type | UNSUPPORTED_FIELD",
+                "[{'role':'user','content':[{'type':'output_text','text':'Hi'}]}] | messages[0].content[0].type | INVALID_REQUEST",
                 "[{'role':'user','content':[{'type':'image_url','image_url':{}}]}] | messages[0].content[0].image_url.url | INVALID_REQUEST",
                 "[{'role':'system','content':[{'type':'image_url','image_url':{'url':'u'}}]}] | messages[0].content[0].type | INVALID_REQUEST",
                 "[{'role':'user','content':'\\ud800'}] | messages[0].content | INVALID_REQUEST",
@@ -307,17 +486,27 @@ class ChatRequestParserTest {
 
     @Test
     void rolesAndPartsBecomeTurns() {
-        ChatRequest request = messages("[{'role':'developer','content':'Be brief'},"
-                + "{'role':'user','content':[{'type':'text','text':'One'}]},"
-                + "{'role':'assistant','content':null,'refusal':'No','audio':null,'tool_calls':[],'annotations':[]},"
-                + "{'role':'assistant','content':[{'type':'refusal','refusal':'Never'}]}]");
+        ChatRequest request = messages(
+                "[{'role':'developer','content':'Be brief'},"
+                        + "{'role':'user','content':[{'type':'text','text':'One'}]},"
+                        + "{'role':'assistant','content':null,'refusal':'No','audio':null,'tool_calls':[],'annotations':[]},"
+                        + "{'role':'assistant','content':[{'type':'refusal','refusal':'Never'}]},"
+                        + "{'role':'system','content':''},{'role':'assistant','content':null},{'role':'assistant','content':[]},"
+                        + "{'role':'user','content':[null,'Two',{'type':'input_text','text':'Three','id':null}]},"
+                        + "{'role':'assistant','content':[{'type':'thinking','thinking':'Hm'},{'type':'output_text','text':'Four'}]}]");
 
         assertThat(request.turns())
                 .containsExactly(
                         new ChatTurn("system", List.of(new ChatTurn.Text("Be brief")), true),
                         new ChatTurn("user", List.of(new ChatTurn.Text("One")), false),
                         new ChatTurn("assistant", List.of(new ChatTurn.Text("No")), true),
-                        new ChatTurn("assistant", List.of(new ChatTurn.Text("Never")), false));
+                        new ChatTurn("assistant", List.of(new ChatTurn.Text("Never")), false),
+                        new ChatTurn("system", List.of(new ChatTurn.Text("")), true),
+                        new ChatTurn("assistant", List.of(new ChatTurn.Text("")), true),
+                        new ChatTurn("assistant", List.of(new ChatTurn.Text("")), true),
+                        new ChatTurn("user", List.of(new ChatTurn.Text("Two"), new ChatTurn.Text("Three")), false),
+                        new ChatTurn("assistant", List.of(new ChatTurn.Text("Four")), false));
+        assertThat(request.ignored().paths()).containsExactly("messages[2].annotations", "messages[8].content[0]");
     }
 
     @Test
@@ -361,7 +550,7 @@ class ChatRequestParserTest {
         assertThat(source)
                 .isInstanceOfSatisfying(
                         PictureUrl.Inline.class,
-                        inline -> assertThat(inline.decode(5000)).isEqualTo(png));
+                        inline -> assertThat(inline.decode(5000, size -> {})).isEqualTo(png));
         assertThat(source.param()).isEqualTo("messages[0].content[0].image_url.url");
     }
 

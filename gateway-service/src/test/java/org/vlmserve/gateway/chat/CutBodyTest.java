@@ -33,8 +33,13 @@ class CutBodyTest {
     void whatIsNotPlainDataIsLeftAlone() {
         for (String json : new String[] {
             "{\"a\":\"data:short\"}",
-            "{\"a\":\"" + "A".repeat(4000) + "\"}",
-            "{\"a\":\"" + LONG + "\\/\"}",
+            "{\"a\":\"" + "A.".repeat(4000) + "\"}",
+            "{\"" + LONG + "\":1}",
+            "{\"" + "A".repeat(4000) + "\" \n : 1}",
+            "{\"a\":\"" + LONG + "\\x\"}",
+            "{\"a\":\"" + LONG + "\\u00e9\"}",
+            "{\"a\":\"" + LONG + "\\u00e\"}",
+            "{\"a\":\"" + LONG + "\n\"}",
             "{\"a\":\"" + LONG + "é\"}",
             "{\"a\":\"\\\\\\\"" + LONG + "\"}",
             "{\"a\":\"" + LONG,
@@ -45,6 +50,18 @@ class CutBodyTest {
             byte[] bytes = json.getBytes(StandardCharsets.UTF_8);
             assertThat(new CutBody(bytes).json()).isSameAs(bytes);
         }
+    }
+
+    @Test
+    void escapesAreResolvedAndLongBase64IsCutToo() {
+        String escaped = LONG.replace(",", ",\\n\\u0020").replaceFirst("A", "\\\\/") + "\\u003d\\u003D\\\"\\\\";
+        CutBody body = body("{\"a\":\"" + escaped + "\",\"b\":\"" + "A-_/".repeat(500) + "\\r\\n==\",\"c\":\"x\"}");
+
+        assertThat(body.json()).hasSizeLessThan(200);
+        assertThat(body.restore(tree(body).get("a").stringValue()))
+                .isEqualTo(JsonMapper.shared().readTree("\"" + escaped + "\"").stringValue());
+        assertThat(body.restore(tree(body).get("b").stringValue())).isEqualTo("A-_/".repeat(500) + "\r\n==");
+        assertThat(tree(body).get("c").stringValue()).isEqualTo("x");
     }
 
     @Test

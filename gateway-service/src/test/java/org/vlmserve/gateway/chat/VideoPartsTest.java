@@ -14,8 +14,11 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.springframework.util.unit.DataSize;
 import org.vlmserve.gateway.chat.ChatRequest.WantedPicture;
+import org.vlmserve.gateway.config.ApiConfig;
+import org.vlmserve.gateway.config.ApiConfig.UnknownFields;
 import org.vlmserve.gateway.config.DetailConfig;
 import org.vlmserve.gateway.config.RequestConfig;
+import org.vlmserve.gateway.http.MemoryBudget;
 import org.vlmserve.gateway.picture.PictureUrl;
 import org.vlmserve.protocol.ChatTurn;
 import org.vlmserve.protocol.FrameSampling;
@@ -35,12 +38,13 @@ class VideoPartsTest {
                     DataSize.ofMegabytes(24),
                     2,
                     DataSize.ofKilobytes(64)),
-            new DetailConfig(200_704, null, 1_000_000L));
+            new DetailConfig(200_704, null, 1_000_000L),
+            new ApiConfig(UnknownFields.IGNORE));
 
     /** A request with this one part, in single quotes for brevity. */
     private ChatRequest part(String part, String fields) {
         String json = "{'model':'m'" + fields + ",'messages':[{'role':'user','content':[" + part + "]}]}";
-        return parser.parse(json.replace('\'', '"').getBytes(StandardCharsets.UTF_8));
+        return parser.parse(json.replace('\'', '"').getBytes(StandardCharsets.UTF_8), MemoryBudget.UNBOUNDED);
     }
 
     private ChatRequest part(String part) {
@@ -85,12 +89,14 @@ class VideoPartsTest {
                                 + String.join(",", frames) + "'}}"))
                         .sources()
                         .getFirst();
-        assertThat(joined.decodeVideo(10_000)).extracting(file -> file.length).containsExactly(3000, 3001, 3002);
+        assertThat(joined.decodeVideo(10_000, size -> {}))
+                .extracting(file -> file.length)
+                .containsExactly(3000, 3001, 3002);
         String list = frames.stream()
                 .map(frame -> "'data:image/jpeg;base64," + frame + "'")
                 .collect(Collectors.joining(",", "[", "]"));
         assertThat(only(part("{'type':'video','video':" + list + "}")).sources())
-                .extracting(source -> ((PictureUrl.Inline) source).decode(10_000).length)
+                .extracting(source -> ((PictureUrl.Inline) source).decode(10_000, size -> {}).length)
                 .containsExactly(3000, 3001, 3002);
     }
 
@@ -138,7 +144,8 @@ class VideoPartsTest {
                 "{'type':'video_url','video_url':{'url':7}} | INVALID_REQUEST | video_url.url",
                 "{'type':'video_url','video_url':{'url':[]}} | INVALID_REQUEST | video_url.url",
                 "{'type':'video_url','video_url':{'url':['data:,',7]}} | INVALID_REQUEST | video_url.url[1]",
-                "{'type':'video_url','video_url':{'url':'a','detail':'low'}} | UNSUPPORTED_FIELD | video_url.detail",
+                "{'type':'video','video':'a','detail':'low'} | UNSUPPORTED_FIELD | detail",
+                "{'type':'video','video':'a','url':'b'} | INVALID_REQUEST | url",
                 "{'type':'video_url','video_url':{'url':'a','fps':0}} | INVALID_REQUEST | video_url.fps",
                 "{'type':'video_url','video_url':{'url':'a','num_frames':0}} | INVALID_REQUEST | video_url.num_frames",
                 "{'type':'video_url','video_url':{'url':'a','fps':1,'num_frames':4}} | INVALID_REQUEST | video_url.fps",
@@ -156,7 +163,8 @@ class VideoPartsTest {
     void onlyAUserShowsVideosAndTheyCountAsPictures() {
         String json = "{'model':'m','messages':[{'role':'assistant','content':[{'type':'video','video':'a'}]}]}";
         VlmException assistant = catchThrowableOfType(
-                VlmException.class, () -> parser.parse(json.replace('\'', '"').getBytes(StandardCharsets.UTF_8)));
+                VlmException.class,
+                () -> parser.parse(json.replace('\'', '"').getBytes(StandardCharsets.UTF_8), MemoryBudget.UNBOUNDED));
         assertThat(assistant.param()).isEqualTo("messages[0].content[0].type");
         String video = "{'type':'video','video':'" + CLIP + "'}";
         VlmException many = catchThrowableOfType(VlmException.class, () -> part(video + "," + video + "," + video));
@@ -167,7 +175,8 @@ class VideoPartsTest {
     void aPlanTakesVideosToo() {
         String json = "{'model':'m','pictures':[{'type':'video_url','video_url':{'url':'" + CLIP
                 + "','num_frames':8}},{'type':'size','size':{'width':640,'height':360,'frames':8}}]}";
-        PlanCall plan = parser.parsePlan(json.replace('\'', '"').getBytes(StandardCharsets.UTF_8));
+        PlanCall plan =
+                parser.parsePlan(json.replace('\'', '"').getBytes(StandardCharsets.UTF_8), MemoryBudget.UNBOUNDED);
         assertThat(plan.wanted())
                 .containsExactly(new WantedPicture(
                         Medium.VIDEO,

@@ -21,6 +21,7 @@ import org.springframework.boot.context.properties.bind.Binder;
 import org.springframework.boot.context.properties.source.MapConfigurationPropertySource;
 import org.springframework.util.unit.DataSize;
 import org.vlmserve.protocol.Rendering;
+import org.vlmserve.gateway.config.ApiConfig.UnknownFields;
 
 class ConfigTest {
 
@@ -55,7 +56,7 @@ class ConfigTest {
                                 DataSize.ofKilobytes(1))),
                 new Case(
                         new MediaConfig(
-                                true, List.of(), Duration.ofSeconds(5), Duration.ofSeconds(20), 3, 4, Rendering.VIEWER),
+                                true, List.of(), Duration.ofSeconds(5), Duration.ofSeconds(20), 3, 4, Rendering.VIEWER, ""),
                         Map.of(
                                 "vlm.media.fetch-urls", "false",
                                 "vlm.media.allowed-hosts", "minio:9000,files.internal",
@@ -63,7 +64,8 @@ class ConfigTest {
                                 "vlm.media.timeout", "2s",
                                 "vlm.media.max-redirects", "0",
                                 "vlm.media.concurrency", "2",
-                                "vlm.media.rendering", "reference"),
+                                "vlm.media.rendering", "reference",
+                                "vlm.media.contact", "https://example.org/bots"),
                         new MediaConfig(
                                 false,
                                 List.of("minio:9000", "files.internal"),
@@ -71,7 +73,29 @@ class ConfigTest {
                                 Duration.ofSeconds(2),
                                 0,
                                 2,
-                                Rendering.REFERENCE)),
+                                Rendering.REFERENCE,
+                                "https://example.org/bots")),
+                new Case(
+                        new ConnectionConfig(Duration.ofSeconds(60), Duration.ofSeconds(10), DataSize.ofKilobytes(1)),
+                        Map.of(
+                                "vlm.connection.idle-timeout", "5s",
+                                "vlm.connection.body-timeout", "6s",
+                                "vlm.connection.min-body-rate", "7KB"),
+                        new ConnectionConfig(Duration.ofSeconds(5), Duration.ofSeconds(6), DataSize.ofKilobytes(7))),
+                new Case(
+                        new CorsConfig(List.of(), List.of("*"), Duration.ofHours(1)),
+                        Map.of(
+                                "vlm.cors.allowed-origins", "https://a.example,https://*.b.example",
+                                "vlm.cors.allowed-headers", "content-type",
+                                "vlm.cors.max-age", "1m"),
+                        new CorsConfig(
+                                List.of("https://a.example", "https://*.b.example"),
+                                List.of("content-type"),
+                                Duration.ofMinutes(1))),
+                new Case(
+                        new ApiConfig(UnknownFields.IGNORE),
+                        Map.of("vlm.api.unknown-fields", "refuse"),
+                        new ApiConfig(UnknownFields.REFUSE)),
                 new Case(
                         new DetailConfig(256 * 28 * 28, null, null),
                         Map.of(
@@ -80,19 +104,19 @@ class ConfigTest {
                                 "vlm.detail.auto-max-pixels", "2"),
                         new DetailConfig(1, 3L, 2L)),
                 new Case(
-                        new AdmissionConfig(256, DataSize.ofMegabytes(256), Duration.ofSeconds(2)),
+                        new AdmissionConfig(256, DataSize.ofMegabytes(192), Duration.ofSeconds(2)),
                         Map.of(
                                 "vlm.admission.max-requests", "5",
                                 "vlm.admission.max-bytes", "6MB",
                                 "vlm.admission.retry-after", "7s"),
                         new AdmissionConfig(5, DataSize.ofMegabytes(6), Duration.ofSeconds(7))),
                 new Case(
-                        new StreamConfig(Duration.ofSeconds(10), 1024, Duration.ofSeconds(60)),
+                        new StreamConfig(Duration.ofSeconds(10), DataSize.ofKilobytes(128), Duration.ofSeconds(60)),
                         Map.of(
                                 "vlm.stream.keep-alive", "1s",
-                                "vlm.stream.buffered-events", "2",
+                                "vlm.stream.buffered-bytes", "2KB",
                                 "vlm.stream.write-timeout", "3s"),
-                        new StreamConfig(Duration.ofSeconds(1), 2, Duration.ofSeconds(3))),
+                        new StreamConfig(Duration.ofSeconds(1), DataSize.ofKilobytes(2), Duration.ofSeconds(3))),
                 new Case(
                         new ApiKeysConfig(List.of()),
                         Map.of("vlm.api-keys[0].key", "12345678", "vlm.api-keys[0].tenant", "alice"),

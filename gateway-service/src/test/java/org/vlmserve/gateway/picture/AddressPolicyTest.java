@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
@@ -22,7 +23,12 @@ class AddressPolicyTest {
             "half.example", List.of("93.184.215.14", "10.0.0.1"),
             "mapped.example", List.of("::ffff:127.0.0.1"),
             "localhost", List.of("127.0.0.1", "::1"),
-            "metadata.internal", List.of("169.254.169.254"));
+            "metadata.internal", List.of("169.254.169.254"),
+            "metadata.google.internal", List.of("169.254.169.254"),
+            "wireserver.example", List.of("168.63.129.16"),
+            "translated.example", List.of("64:ff9b::a9fe:a9fe"),
+            "my_files", List.of("10.0.0.7"),
+            "under_score.example", List.of("93.184.215.14"));
 
     private InetAddress[] resolve(String host) throws UnknownHostException {
         lookUps.incrementAndGet();
@@ -45,14 +51,14 @@ class AddressPolicyTest {
         assertThat(target.address().getHostString()).isEqualTo("public.example");
         assertThat(target.address().getPort()).isEqualTo(443);
         assertThat(target.secure()).isTrue();
-        assertThat(target.requestTarget()).isEqualTo("/a%20b?c=d");
+        assertThat(target.url().requestTarget()).isEqualTo("/a%20b?c=d");
     }
 
     @Test
     void publicLiteralsNeedNoLookUp() {
         assertThat(policy.check("http://93.184.215.14:8080", "url").address().getPort())
                 .isEqualTo(8080);
-        assertThat(policy.check("http://[2606:4700::1111]/x", "url").hostHeader())
+        assertThat(policy.check("http://[2606:4700::1111]/x", "url").url().hostHeader())
                 .isEqualTo("[2606:4700::1111]");
         assertThat(lookUps).hasValue(0);
     }
@@ -104,6 +110,34 @@ class AddressPolicyTest {
                 "[fec0::1]",
                 "[ff02::1]",
                 "[fe80::1%25eth0]",
+                // what clouds answer themselves, and its IPv6 and translated forms
+                "168.63.129.16",
+                "100.100.100.200",
+                "192.0.0.192",
+                "192.80.8.124",
+                "161.26.0.10",
+                "166.8.0.1",
+                "166.11.255.255",
+                "[fd00:ec2::254]",
+                "[fd20:ce::254]",
+                "[::ffff:168.63.129.16]",
+                "[::ffff:a83f:8110]",
+                "[64:ff9b::a83f:8110]",
+                "[64:ff9b::100.100.100.200]",
+                "[2002:a83f:8110::1]",
+                "[2001:0:a83f:8110::1]",
+                "[2606:4700::5efe:168.63.129.16]",
+                "[2606:4700::200:5efe:a83f:8110]",
+                "192.31.196.1",
+                "192.52.193.1",
+                "192.175.48.1",
+                "[2620:4f:8000::1]",
+                "metadata.google.internal",
+                "wireserver.example",
+                "translated.example",
+                "[::1",
+                "[:::]",
+                "[12345::1]",
                 "localhost",
                 "LOCALHOST",
                 "LocalHost:80",
@@ -181,6 +215,35 @@ class AddressPolicyTest {
                 .isEqualTo(ErrorCode.PICTURE_URL_REFUSED);
     }
 
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '>',
+            quoteCharacter = '`',
+            value = {
+                "https://public.example > /",
+                "https://public.example?q=a b > /?q=a%20b",
+                "https://public.example/a b/é.png#x > /a%20b/%C3%A9.png",
+                "https://public.example/😀%zz%41 > /%F0%9F%98%80%25zz%41",
+                "https://public.example/a/./b/../c/%2e%2E/d > /a/d",
+                "https://public.example/../../etc/passwd > /etc/passwd",
+                "https://public.example/a\\b|{}^ > /a%5Cb%7C%7B%7D%5E",
+                "https://public.example/p?u=http://a/?b > /p?u=http://a/?b",
+            })
+    void pathsAreTakenAsBrowsersDo(String url, String target) {
+        assertThat(policy.check(url, "url").url().requestTarget()).isEqualTo(target);
+        assertThat(policy.check(url, "url").url().host()).isEqualTo("public.example");
+    }
+
+    @Test
+    void longUrlsAreRefusedBeforeTheyAreRead() {
+        String url = "https://public.example/" + "a/".repeat(4000);
+        assertThat(policy.check(url, "url").url().requestTarget()).hasSize(8001);
+        assertThat(catchThrowableOfType(VlmException.class, () -> policy.check(url + "a".repeat(1000), "url")))
+                .hasMessageContaining("9023 characters, expected at most 8192")
+                .extracting(VlmException::code)
+                .isEqualTo(ErrorCode.PICTURE_URL_REFUSED);
+    }
+
     @Test
     void unknownNamesAreUnreachable() {
         assertThat(catchThrowableOfType(VlmException.class, () -> policy.check("http://nobody.example/", "url"))
@@ -197,6 +260,12 @@ class AddressPolicyTest {
         assertThat(allowing.check("http://10.0.0.1:9000/p", "url").address().getPort())
                 .isEqualTo(9000);
         assertThat(catchThrowableOfType(VlmException.class, () -> allowing.check("http://10.0.0.1:9001/p", "url"))
+                        .code())
+                .isEqualTo(ErrorCode.PICTURE_URL_REFUSED);
+        AddressPolicy underscores = new AddressPolicy(List.of("my_files:9000"), this::resolve);
+        assertThat(underscores.check("http://My_Files:9000/p", "url").address().getHostString())
+                .isEqualTo("my_files");
+        assertThat(catchThrowableOfType(VlmException.class, () -> underscores.check("http://my_files/p", "url"))
                         .code())
                 .isEqualTo(ErrorCode.PICTURE_URL_REFUSED);
         assertThat(catchThrowableOfType(VlmException.class, () -> allowing.check("http://localhost./p", "url"))

@@ -4,11 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 import static org.awaitility.Awaitility.await;
 
+import com.sun.net.httpserver.Headers;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpHandler;
 import com.sun.net.httpserver.HttpServer;
 import com.sun.net.httpserver.HttpsConfigurator;
 import com.sun.net.httpserver.HttpsServer;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.InetAddress;
@@ -26,6 +28,9 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.zip.Deflater;
+import java.util.zip.DeflaterOutputStream;
+import java.util.zip.GZIPOutputStream;
 import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
 import org.junit.jupiter.api.AfterEach;
@@ -33,10 +38,12 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.vlmserve.gateway.Pictures;
 import org.vlmserve.gateway.config.MediaConfig;
 import org.vlmserve.protocol.Rendering;
+import org.vlmserve.gateway.http.MemoryBudget;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 import reactor.core.scheduler.Schedulers;
@@ -49,6 +56,17 @@ class PictureFetcherTest {
     private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
     private final AtomicInteger lookUps = new AtomicInteger();
     private final AtomicLong reserved = new AtomicLong();
+    private final MemoryBudget budget = new MemoryBudget() {
+        @Override
+        public void reserve(long bytes) {
+            reserved.addAndGet(bytes);
+        }
+
+        @Override
+        public void release(long bytes) {
+            reserved.addAndGet(-bytes);
+        }
+    };
     private HttpServer server;
 
     @BeforeEach
@@ -75,8 +93,15 @@ class PictureFetcherTest {
     }
 
     private PictureFetcher fetcher(Duration timeout, String... allowed) {
-        MediaConfig config =
-                new MediaConfig(true, List.of(allowed), Duration.ofSeconds(20), timeout, 2, 4, Rendering.VIEWER);
+        MediaConfig config = new MediaConfig(
+                true,
+                List.of(allowed),
+                Duration.ofSeconds(20),
+                timeout,
+                2,
+                4,
+                Rendering.VIEWER,
+                "https://example.org/bots");
         return new PictureFetcher(
                 config, 5000, new AddressPolicy(config.allowedHosts(), this::resolve), Schedulers.boundedElastic());
     }
@@ -87,7 +112,7 @@ class PictureFetcherTest {
 
     private byte[] fetch(String url) {
         return Objects.requireNonNull(fetcher("pictures.example")
-                .fetch(new PictureUrl.Remote(url, "p"), reserved::addAndGet)
+                .fetch(new PictureUrl.Remote(url, "p"), budget)
                 .block());
     }
 
@@ -144,7 +169,7 @@ class PictureFetcherTest {
         VlmException error = catchThrowableOfType(
                 VlmException.class,
                 () -> fetcher()
-                        .fetch(new PictureUrl.Remote(url("/"), "p"), reserved::addAndGet)
+                        .fetch(new PictureUrl.Remote(url("/"), "p"), budget)
                         .block());
 
         assertThat(error.code()).isEqualTo(ErrorCode.PICTURE_URL_REFUSED);
@@ -170,13 +195,127 @@ class PictureFetcherTest {
                 "file:///etc/passwd",
                 "http://user@pictures.example/",
                 "http://0x7f.1/",
-                "ht tp://",
                 "//localhost/"
             })
     void redirectsAreCheckedLikeTheFirstUrl(String location) {
         redirect("/", location);
 
         assertThat(refused(url("/")).code()).isEqualTo(ErrorCode.PICTURE_URL_REFUSED);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '>',
+            quoteCharacter = '`',
+            value = {
+                "/a b.png > /a%20b.png",
+                "/\u00c3\u00a9.png > /%C3%A9.png",
+                "/x|y\"z.png?q=\u00c3\u00a9 1 > /x%7Cy%22z.png?q=%C3%A9%201",
+                "img.png > /folder/img.png",
+                "../up/img.png#part > /up/img.png",
+                "?size=2 > /folder/from?size=2",
+                "./img.png > /folder/img.png",
+            })
+    void redirectsAreResolvedAsBrowsersDo(String location, String target) {
+        CompletableFuture<String> asked = new CompletableFuture<>();
+        serve("/", exchange -> {
+            if (exchange.getRequestURI().toString().equals("/folder/from")) {
+                exchange.getResponseHeaders().set("Location", location);
+                answer(exchange, 302, new byte[0]);
+            } else {
+                asked.complete(exchange.getRequestURI().toString());
+                answer(exchange, 200, PNG);
+            }
+        });
+
+        assertThat(fetch(url("/folder/from"))).isEqualTo(PNG);
+        assertThat(asked.join()).isEqualTo(target);
+    }
+
+    @Test
+    void codedRepliesAreDecodedWithinTheLimit() throws IOException {
+        byte[] fits = Pictures.pngOfBytes(5000);
+        coded("/gzip", "gzip", gzip(fits));
+        coded("/deflate", "deflate", deflate(fits, false));
+        coded("/raw", "Deflate", deflate(fits, true));
+        coded("/identity", "identity", fits);
+        coded("/large", "gzip", gzip(Pictures.pngOfBytes(5001)));
+        byte[] bomb = gzip(new byte[4_000_000]);
+        assertThat(bomb).hasSizeLessThan(5000);
+        coded("/bomb", "gzip", bomb);
+        coded("/br", "br", PNG);
+        coded("/broken", "gzip", PNG);
+
+        for (String path : List.of("/gzip", "/deflate", "/raw", "/identity")) {
+            reserved.set(0);
+            assertThat(fetch(url(path))).as(path).isEqualTo(fits);
+            assertThat(reserved).hasValue(fits.length);
+        }
+        assertThat(refused(url("/large")).code()).isEqualTo(ErrorCode.PICTURE_TOO_LARGE);
+        assertThat(refused(url("/bomb")).code()).isEqualTo(ErrorCode.PICTURE_TOO_LARGE);
+        assertThat(refused(url("/br")).code()).isEqualTo(ErrorCode.PICTURE_UNREACHABLE);
+        assertThat(refused(url("/br"))).hasMessageContaining("br, expected gzip");
+        assertThat(refused(url("/broken")).code()).isEqualTo(ErrorCode.PICTURE_UNREACHABLE);
+    }
+
+    private void coded(String path, String coding, byte[] content) {
+        serve(path, exchange -> {
+            exchange.getResponseHeaders().set("Content-Encoding", coding);
+            answer(exchange, 200, content);
+        });
+    }
+
+    private static byte[] gzip(byte[] content) throws IOException {
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        try (GZIPOutputStream gzip = new GZIPOutputStream(out)) {
+            gzip.write(content);
+        }
+        return out.toByteArray();
+    }
+
+    private static byte[] deflate(byte[] content, boolean raw) throws IOException {
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        Deflater deflater = new Deflater(Deflater.DEFAULT_COMPRESSION, raw);
+        try (DeflaterOutputStream deflate = new DeflaterOutputStream(out, deflater)) {
+            deflate.write(content);
+        }
+        deflater.end();
+        return out.toByteArray();
+    }
+
+    @Test
+    void hostsAreToldWhoAsksAndForWhat() {
+        CompletableFuture<Headers> headers = new CompletableFuture<>();
+        serve("/", exchange -> {
+            headers.complete(exchange.getRequestHeaders());
+            answer(exchange, 200, PNG);
+        });
+        fetch(url("/"));
+
+        assertThat(headers.join().getFirst("User-Agent")).isEqualTo("vlm-gateway/0.1 (https://example.org/bots)");
+        assertThat(headers.join().getFirst("Accept"))
+                .startsWith("image/jpeg,image/png")
+                .contains("video/mp4");
+        assertThat(headers.join().getFirst("Accept-Encoding")).contains("gzip").doesNotContain("br");
+    }
+
+    @Test
+    void aNameThatChangesItsMindIsAskedOnce() {
+        serve("/", exchange -> answer(exchange, 200, PNG));
+        // The first answer is where the test's server is; who asked again would be sent elsewhere.
+        AddressPolicy.Resolver rebinding = host -> {
+            if (lookUps.getAndIncrement() > 0) {
+                return new InetAddress[] {InetAddress.ofLiteral("169.254.169.254")};
+            }
+            return new InetAddress[] {InetAddress.getLoopbackAddress()};
+        };
+        MediaConfig config = new MediaConfig(
+                true, List.of("pictures.example"), Duration.ofSeconds(20), Duration.ofSeconds(60), 2, 4, "");
+        PictureFetcher fetcher = new PictureFetcher(
+                config, 5000, new AddressPolicy(config.allowedHosts(), rebinding), Schedulers.boundedElastic());
+        assertThat(fetcher.fetch(new PictureUrl.Remote(url("/"), "p"), budget).block())
+                .isEqualTo(PNG);
+        assertThat(lookUps).hasValue(1);
     }
 
     @Test
@@ -243,7 +382,7 @@ class PictureFetcherTest {
         VlmException error = catchThrowableOfType(
                 VlmException.class,
                 () -> fetcher(Duration.ofSeconds(1), "pictures.example")
-                        .fetch(new PictureUrl.Remote(url("/drip"), "p"), reserved::addAndGet)
+                        .fetch(new PictureUrl.Remote(url("/drip"), "p"), budget)
                         .block());
         assertThat(error.code()).isEqualTo(ErrorCode.PICTURE_UNREACHABLE);
         assertThat(error).hasMessageContaining("1000 ms");
@@ -275,13 +414,14 @@ class PictureFetcherTest {
                 Duration.ofSeconds(1),
                 1,
                 1,
-                Rendering.VIEWER);
+                Rendering.VIEWER,
+                "");
         PictureFetcher fetcher = new PictureFetcher(
                 config, 5000, new AddressPolicy(config.allowedHosts(), this::resolve), Schedulers.boundedElastic());
 
         assertThat(catchThrowableOfType(
                                 VlmException.class,
-                                () -> fetcher.fetch(new PictureUrl.Remote(url("/"), "p"), bytes -> {})
+                                () -> fetcher.fetch(new PictureUrl.Remote(url("/"), "p"), MemoryBudget.UNBOUNDED)
                                         .block())
                         .code())
                 .isEqualTo(ErrorCode.PICTURE_URL_REFUSED);
@@ -332,14 +472,16 @@ class PictureFetcherTest {
             System.setProperty("javax.net.ssl.trustStore", store.toString());
             System.setProperty("javax.net.ssl.trustStorePassword", "changeit");
             PictureFetcher trusting = fetcher("pictures.example", "other.example");
-            assertThat(trusting.fetch(new PictureUrl.Remote("https://pictures.example" + port, "p"), bytes -> {})
+            assertThat(trusting.fetch(
+                                    new PictureUrl.Remote("https://pictures.example" + port, "p"),
+                                    MemoryBudget.UNBOUNDED)
                             .block())
                     .isEqualTo(PNG);
             assertThat(catchThrowableOfType(
                                     VlmException.class,
                                     () -> trusting.fetch(
                                                     new PictureUrl.Remote("https://other.example" + port, "p"),
-                                                    bytes -> {})
+                                                    MemoryBudget.UNBOUNDED)
                                             .block())
                             .code())
                     .isEqualTo(ErrorCode.PICTURE_UNREACHABLE);
