@@ -26,8 +26,8 @@ import org.vlmserve.messaging.PromptHandler;
 import org.vlmserve.protocol.AnswerEvent;
 import org.vlmserve.protocol.ChatTurn;
 import org.vlmserve.protocol.ModelRef;
-import org.vlmserve.protocol.Region;
 import org.vlmserve.protocol.PromptJob;
+import org.vlmserve.protocol.Region;
 import org.vlmserve.protocol.Sampling;
 import org.vlmserve.protocol.StageTimes;
 import org.vlmserve.protocol.error.ErrorCode;
@@ -71,6 +71,7 @@ public final class DecoderStage implements PromptHandler, AutoCloseable {
 
     /** Whether nobody looks into {@link #arrivals} any more. Guarded by them. */
     private boolean ended;
+
     private volatile int busy;
 
     /** @param model closed together with the stage; has at least {@link DecoderConfig#modelSlots()} slots */

@@ -21,7 +21,6 @@ import org.vlmserve.protocol.PictureSource;
 import org.vlmserve.protocol.PixelLimits;
 import org.vlmserve.protocol.PromptJob;
 import org.vlmserve.protocol.ProtocolLimits;
-import org.vlmserve.protocol.Rendering;
 import org.vlmserve.protocol.Sampling;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;

@@ -20,8 +20,8 @@ import org.springframework.boot.context.properties.ConfigurationProperties;
 import org.springframework.boot.context.properties.bind.Binder;
 import org.springframework.boot.context.properties.source.MapConfigurationPropertySource;
 import org.springframework.util.unit.DataSize;
-import org.vlmserve.protocol.Rendering;
 import org.vlmserve.gateway.config.ApiConfig.UnknownFields;
+import org.vlmserve.protocol.Rendering;
 
 class ConfigTest {
 
@@ -56,7 +56,14 @@ class ConfigTest {
                                 DataSize.ofKilobytes(1))),
                 new Case(
                         new MediaConfig(
-                                true, List.of(), Duration.ofSeconds(5), Duration.ofSeconds(20), 3, 4, Rendering.VIEWER, ""),
+                                true,
+                                List.of(),
+                                Duration.ofSeconds(5),
+                                Duration.ofSeconds(20),
+                                3,
+                                4,
+                                Rendering.VIEWER,
+                                ""),
                         Map.of(
                                 "vlm.media.fetch-urls", "false",
                                 "vlm.media.allowed-hosts", "minio:9000,files.internal",

@@ -42,8 +42,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.vlmserve.gateway.Pictures;
 import org.vlmserve.gateway.config.MediaConfig;
-import org.vlmserve.protocol.Rendering;
 import org.vlmserve.gateway.http.MemoryBudget;
+import org.vlmserve.protocol.Rendering;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 import reactor.core.scheduler.Schedulers;
@@ -310,7 +310,14 @@ class PictureFetcherTest {
             return new InetAddress[] {InetAddress.getLoopbackAddress()};
         };
         MediaConfig config = new MediaConfig(
-                true, List.of("pictures.example"), Duration.ofSeconds(20), Duration.ofSeconds(60), 2, 4, "");
+                true,
+                List.of("pictures.example"),
+                Duration.ofSeconds(20),
+                Duration.ofSeconds(60),
+                2,
+                4,
+                Rendering.VIEWER,
+                "");
         PictureFetcher fetcher = new PictureFetcher(
                 config, 5000, new AddressPolicy(config.allowedHosts(), rebinding), Schedulers.boundedElastic());
         assertThat(fetcher.fetch(new PictureUrl.Remote(url("/"), "p"), budget).block())

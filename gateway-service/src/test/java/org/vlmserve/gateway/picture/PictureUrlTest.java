@@ -139,25 +139,23 @@ class PictureUrlTest {
         }
     }
 
+    private static List<byte[]> decodeVideo(String url, long maxBytes) {
+        return ((PictureUrl.Inline) PictureUrl.of(url, "p")).decodeVideo(maxBytes, size -> {});
+    }
+
     @Test
     void framesShareOneLimit() {
         String frame = Base64.getEncoder().encodeToString(new byte[30]);
-        PictureUrl.Inline url = new PictureUrl.Inline(
-                ByteBuffer.wrap(latin("data:video/jpeg;base64," + frame + "," + frame + "," + frame)), "p");
-        assertThat(url.decodeVideo(90))
+        String url = "data:video/jpeg;base64," + frame + "," + frame + "," + frame;
+        assertThat(decodeVideo(url, 90))
                 .hasSize(3)
                 .allSatisfy(one -> assertThat(one).hasSize(30));
-        VlmException large = catchThrowableOfType(VlmException.class, () -> url.decodeVideo(89));
+        VlmException large = catchThrowableOfType(VlmException.class, () -> decodeVideo(url, 89));
         assertThat(large.code()).isEqualTo(ErrorCode.PICTURE_TOO_LARGE);
         assertThat(large.param()).isEqualTo("p");
-        PictureUrl.Inline gap =
-                new PictureUrl.Inline(ByteBuffer.wrap(latin("data:video/jpeg;base64," + frame + ",@")), "p");
-        assertThat(catchThrowableOfType(VlmException.class, () -> gap.decodeVideo(90))
+        String gap = "data:video/jpeg;base64," + frame + ",@";
+        assertThat(catchThrowableOfType(VlmException.class, () -> decodeVideo(gap, 90))
                         .code())
                 .isEqualTo(ErrorCode.INVALID_REQUEST);
-    }
-
-    private static byte[] latin(String text) {
-        return text.getBytes(StandardCharsets.ISO_8859_1);
     }
 }

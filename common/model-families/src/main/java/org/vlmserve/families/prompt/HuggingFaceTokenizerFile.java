@@ -246,7 +246,8 @@ public final class HuggingFaceTokenizerFile implements Tokenizer {
         String splitting = json.path("pre_tokenizer").toString();
         boolean drops = DROPPING.stream().anyMatch(splitting::contains);
         for (JsonNode token : json.path("added_tokens")) {
-            drops |= token.path("lstrip").asBoolean(false) || token.path("rstrip").asBoolean(false);
+            drops |= token.path("lstrip").asBoolean(false)
+                    || token.path("rstrip").asBoolean(false);
         }
         if (drops
                 || decoding != TokenDecoding.BYTE_LEVEL

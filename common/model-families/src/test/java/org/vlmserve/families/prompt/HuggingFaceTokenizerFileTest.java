@@ -44,10 +44,13 @@ class HuggingFaceTokenizerFileTest {
     void aTextTakesAtLeastItsLengthInLongestTokens() {
         String text = "abba".repeat(250);
         assertThat(tokenizer("normalizer", "null").leastTokens(text)).isEqualTo(500);
-        assertThat(tokenizer("normalizer", "{\"type\": \"NFC\"}").leastTokens(text)).isEqualTo(166);
+        assertThat(tokenizer("normalizer", "{\"type\": \"NFC\"}").leastTokens(text))
+                .isEqualTo(166);
         assertThat(tokenizer("normalizer", "null").encode(text)).hasSizeGreaterThanOrEqualTo(500);
-        assertThat(tokenizer("normalizer", "{\"type\": \"Lowercase\"}").leastTokens(text)).isZero();
-        String dropping = "{\"type\": \"Split\", \"pattern\": {\"String\": \"a\"}, \"behavior\": \"Removed\", \"invert\": false}";
+        assertThat(tokenizer("normalizer", "{\"type\": \"Lowercase\"}").leastTokens(text))
+                .isZero();
+        String dropping =
+                "{\"type\": \"Split\", \"pattern\": {\"String\": \"a\"}, \"behavior\": \"Removed\", \"invert\": false}";
         assertThat(tokenizer("pre_tokenizer", dropping).leastTokens(text)).isZero();
     }
 
