@@ -20,7 +20,7 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 import torch  # noqa: E402
 import transformers  # noqa: E402
 
-from maker import generation, llava, llava_llama, llava_next, paligemma, pictures, pixels, qwen2_vl, sentence_pieces, templates, tokenizers, torch_files  # noqa: E402
+from maker import generation, llava, llava_llama, llava_next, loading, paligemma, pictures, pixels, qwen2_vl, sentence_pieces, templates, tokenizers, torch_files  # noqa: E402
 from maker.files import write_json  # noqa: E402
 
 
@@ -43,6 +43,10 @@ def make_templates(out: Path):
 
 def make_torch(out: Path):
     torch_files.write(_fresh(out / "torch"))
+
+
+def make_loading(out: Path):
+    loading.write(_fresh(out / "loading"), out)
 
 
 def make_sentencepiece(out: Path):
@@ -71,6 +75,7 @@ PARTS = {
     "templates": make_templates,
     "torch": make_torch,
     "sentencepiece": make_sentencepiece,
+    "loading": make_loading,
     "tokenizers": make_tokenizers,
     "generation": make_generation,
 }

@@ -7,8 +7,11 @@ import zipfile
 from pathlib import Path
 
 import torch
+from torch.storage import _dtype_to_storage_type_map
 
 from .files import write_json
+
+FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 
 
 class Hostile:
@@ -57,7 +60,8 @@ def _types() -> dict:
         "bf16": torch.tensor([3.0, -4.0, 1e38], dtype=torch.bfloat16),
         "scalar": torch.tensor(-7.25),
         "empty": torch.zeros(0, 3),
-        "f64": torch.zeros(2, dtype=torch.float64),
+        # Between two floats, half way between two, too small and too large for one.
+        "f64": torch.tensor([1 / 3, 1 + 2**-24, 1 + 3 * 2**-24, -1e-300, 1e300, -0.0], dtype=torch.float64),
         "i64": torch.arange(5),
         "i32": torch.arange(3, dtype=torch.int32),
         "i16": torch.arange(3, dtype=torch.int16),
@@ -142,9 +146,11 @@ def write(folder: Path, log=print):
         state = make()
         _save(state, folder / name, arguments)
         again = torch.load(folder / name, weights_only=False)
-        tensors = []
+        tensors, others = [], []
         for key, value in again.items():
-            if isinstance(value, torch.Tensor) and value.dtype in (torch.float32, torch.float16, torch.bfloat16):
+            if isinstance(value, torch.Tensor) and value.dtype not in FLOATS:
+                others.append({"name": key, "storage": _dtype_to_storage_type_map()[value.dtype]})
+            elif isinstance(value, torch.Tensor):
                 tensors.append(
                     {
                         "name": key,
@@ -154,7 +160,7 @@ def write(folder: Path, log=print):
                         "values": _float_values(value),
                     }
                 )
-        files.append({"file": name, "tensors": tensors})
+        files.append({"file": name, "tensors": tensors, "others": others})
     refused = []
     for name, (make, arguments, names) in REFUSED.items():
         _save(make(), folder / name, arguments)

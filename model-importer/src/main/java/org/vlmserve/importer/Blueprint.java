@@ -23,6 +23,6 @@ public record Blueprint(
 
     /** Bytes of the embedding table. */
     long embeddingBytes() {
-        return embeddings.stream().mapToLong(part -> part.data().byteSize()).sum();
+        return embeddings.stream().mapToLong(CheckpointTensor::byteSize).sum();
     }
 }

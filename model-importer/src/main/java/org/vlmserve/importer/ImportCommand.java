@@ -43,14 +43,15 @@ public final class ImportCommand {
             return 2;
         }
         try {
-            Bundle bundle = new Importer()
+            ImportResult result = new Importer()
                     .run(
                             arguments.checkpoint(),
                             arguments.bundle(),
                             arguments.options(),
                             arguments.force(),
                             new ProgressBar(err, terminal));
-            bundle.manifest().checkpoint().warnings().forEach(warning -> err.println("warning: " + warning));
+            result.summary().lines().forEach(err::println);
+            Bundle bundle = result.bundle();
             out.println(bundle.directory() + " " + bundle.manifest().family() + " "
                     + bundle.manifest().precision() + " " + bundle.manifest().revision());
             return 0;

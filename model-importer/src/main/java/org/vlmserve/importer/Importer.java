@@ -1,6 +1,8 @@
 package org.vlmserve.importer;
 
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.AccessDeniedException;
@@ -23,7 +25,9 @@ import org.vlmserve.families.bundle.Bundle;
 import org.vlmserve.families.bundle.BundleManifest;
 import org.vlmserve.families.bundle.BundleReader;
 import org.vlmserve.families.bundle.BundleWriter;
+import org.vlmserve.families.checkpoint.CheckpointConfig;
 import org.vlmserve.families.checkpoint.CheckpointJson;
+import org.vlmserve.families.checkpoint.FileContent;
 import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.importer.checkpoint.CheckpointReader;
 import org.vlmserve.importer.checkpoint.CheckpointTensor;
@@ -36,6 +40,9 @@ import org.vlmserve.protocol.error.VlmException;
  * whole; whatever fails leaves nothing behind.
  */
 public final class Importer {
+
+    /** Bytes of the embedding table that are written at a time. */
+    private static final long PIECE = 8 << 20;
 
     private final BundleStore store;
     private final Clock clock;
@@ -62,7 +69,7 @@ public final class Importer {
     /** Imports with a fresh {@link Importer}; refuses an existing target. */
     public static Bundle importCheckpoint(
             Path checkpoint, Path target, ImportOptions options, ProgressListener progress) {
-        return new Importer().run(checkpoint, target, options, false, progress);
+        return new Importer().run(checkpoint, target, options, false, progress).bundle();
     }
 
     /**
@@ -72,7 +79,8 @@ public final class Importer {
      * @throws VlmException {@code CHECKPOINT_UNREADABLE}, {@code CHECKPOINT_UNSUPPORTED}, {@code DISK_FULL}, or
      *     {@code INVALID_REQUEST} for a target that exists or cannot be written
      */
-    public Bundle run(Path checkpoint, Path target, ImportOptions options, boolean force, ProgressListener progress) {
+    public ImportResult run(
+            Path checkpoint, Path target, ImportOptions options, boolean force, ProgressListener progress) {
         Path place = target.toAbsolutePath().normalize();
         Path parent = place.getParent();
         if (parent == null) {
@@ -92,19 +100,20 @@ public final class Importer {
         Path partial = parent.resolve(
                 place.getFileName() + ".partial-" + ProcessHandle.current().pid());
         Thread cleaner = new Thread(() -> delete(partial), "delete-partial-bundle");
-        try (CheckpointReader reader = CheckpointReader.open(checkpoint)) {
+        Warnings warnings = new Warnings();
+        try (CheckpointReader reader = CheckpointReader.open(checkpoint, warnings)) {
             progress.judging();
-            Warnings warnings = new Warnings();
             Blueprint blueprint = architecture.blueprint(reader, options, clock.instant(), warnings);
+            ImportSummary summary = ImportSummary.of(blueprint, reader, warnings);
             Runtime.getRuntime().addShutdownHook(cleaner);
             try {
                 Files.createDirectories(parent);
                 long needed = size(blueprint);
                 requireSpace(parent, needed);
                 Files.createDirectory(partial);
-                BundleManifest manifest = write(blueprint, warnings, partial, needed, progress);
+                BundleManifest manifest = write(blueprint, summary, partial, needed, progress);
                 replace(place, partial);
-                return new Bundle(target, manifest);
+                return new ImportResult(new Bundle(target, manifest), summary);
             } catch (IOException e) {
                 throw failed(e, parent, size(blueprint));
             } finally {
@@ -116,11 +125,13 @@ public final class Importer {
 
     private Architecture architecture(Path checkpoint) {
         if (!Files.isDirectory(checkpoint)) {
+            String mistaken = Files.isRegularFile(checkpoint) ? FileContent.TEXT.mistaken(checkpoint) : null;
             throw new VlmException(
                     ErrorCode.CHECKPOINT_UNREADABLE,
-                    checkpoint + " is no directory; expected a Hugging Face checkpoint with a config.json");
+                    checkpoint + " is no directory; expected a Hugging Face checkpoint with a config.json"
+                            + (mistaken == null ? "" : ", and " + mistaken));
         }
-        CheckpointJson config = CheckpointJson.read(checkpoint.resolve("config.json"));
+        CheckpointJson config = CheckpointConfig.read(checkpoint);
         return architectures.stream()
                 .filter(known -> known.reads(config))
                 .findFirst()
@@ -160,7 +171,7 @@ public final class Importer {
     }
 
     private BundleManifest write(
-            Blueprint blueprint, Warnings warnings, Path directory, long total, ProgressListener progress)
+            Blueprint blueprint, ImportSummary summary, Path directory, long total, ProgressListener progress)
             throws IOException {
         progress.started(total);
         Bundle bundle = new Bundle(directory, blueprint.manifest());
@@ -175,17 +186,7 @@ public final class Importer {
             workers.close();
         }
         try (BundleFile out = store.create(bundle.decoderEmbeddings())) {
-            long piece = 8 << 20;
-            long at = 0;
-            for (CheckpointTensor part : blueprint.embeddings()) {
-                long size = part.data().byteSize();
-                for (long from = 0; from < size; from += piece) {
-                    long length = Math.min(piece, size - from);
-                    out.write(part.data().asSlice(from, length).asByteBuffer(), at + from);
-                    progress.written(length);
-                }
-                at += size;
-            }
+            writeEmbeddings(blueprint.embeddings(), out, progress);
             out.force();
         }
         Path tokenizer = bundle.tokenizer();
@@ -195,7 +196,7 @@ public final class Importer {
             out.force();
         }
         progress.finishing();
-        BundleManifest whole = blueprint.manifest().with(new BundleManifest.Checkpoint(warnings.list(), List.of()));
+        BundleManifest whole = blueprint.manifest().with(summary.section());
         BundleWriter.write(directory, BundleWriter.withRevision(directory, whole));
         // As every stage will read it: a manifest that they refuse must fail here.
         BundleManifest manifest = BundleReader.read(directory).manifest();
@@ -206,6 +207,24 @@ public final class Importer {
             }
         }
         return manifest;
+    }
+
+    private static void writeEmbeddings(List<CheckpointTensor> parts, BundleFile out, ProgressListener progress)
+            throws IOException {
+        long at = 0;
+        for (CheckpointTensor part : parts) {
+            int rows = (int) Math.max(1, PIECE / Math.max(1, part.rowBytes()));
+            for (int from = 0; from < part.rows(); from += rows) {
+                int to = Math.min(part.rows(), from + rows);
+                try (Arena arena = Arena.ofConfined()) {
+                    MemorySegment piece = arena.allocate((to - from) * part.rowBytes(), Long.BYTES);
+                    part.copy(from, to, piece);
+                    out.write(piece.asByteBuffer(), at);
+                    at += piece.byteSize();
+                    progress.written(piece.byteSize());
+                }
+            }
+        }
     }
 
     private void writeGraph(OnnxGraph graph, Path file, ExecutorService workers, ProgressListener progress)

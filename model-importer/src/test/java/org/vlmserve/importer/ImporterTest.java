@@ -76,7 +76,8 @@ class ImporterTest {
                             bundles.resolve("second-" + precision),
                             ImportOptions.of(precision),
                             false,
-                            ProgressListener.SILENT);
+                            ProgressListener.SILENT)
+                    .bundle();
             assertThat(second.manifest().revision()).isEqualTo(first.manifest().revision());
             assertThat(second.manifest().importedAt()).isEqualTo(Instant.ofEpochSecond(1));
             for (String file : files(first.directory())) {
@@ -174,6 +175,31 @@ class ImporterTest {
                         changed, bundles.resolve("tiny"), Precision.INT8, ProgressListener.SILENT),
                 "gate_proj.weight has shape [128, 96]",
                 "asks for [130, 96]");
+    }
+
+    /** Every value of the golden is exact in double precision, so nothing may change. */
+    @Test
+    void aCheckpointInDoublePrecisionIsTheSame() throws IOException {
+        for (String[] name : new String[][] {{"qwen2_vl", "nested-untied"}, {"llava_next", "mistral-window"}}) {
+            GoldenCheckpoint floats = Goldens.find().checkpoint(name[0], name[1]);
+            TinyCheckpoint doubles = TinyCheckpoint.copy(floats, directory.resolve(name[1]));
+            doubles.weights().widen();
+            doubles.save();
+            Bundle expected = Importer.importCheckpoint(
+                    floats.directory(), bundles.resolve(name[1]), Precision.INT8, ProgressListener.SILENT);
+            Bundle actual = Importer.importCheckpoint(
+                    doubles.directory(),
+                    bundles.resolve(name[1] + "-doubles"),
+                    Precision.INT8,
+                    ProgressListener.SILENT);
+            assertThat(files(actual.directory())).isEqualTo(files(expected.directory()));
+            for (String file : files(expected.directory())) {
+                if (!file.equals("bundle.json")) {
+                    assertThat(actual.directory().resolve(file))
+                            .hasSameBinaryContentAs(expected.directory().resolve(file));
+                }
+            }
+        }
     }
 
     @Test
@@ -284,7 +310,8 @@ class ImporterTest {
                         bundles.resolve(name),
                         ImportOptions.of(precision),
                         force,
-                        ProgressListener.SILENT);
+                        ProgressListener.SILENT)
+                .bundle();
     }
 
     private Bundle importInto(BundleStore store, String name) {
@@ -294,7 +321,8 @@ class ImporterTest {
                         bundles.resolve(name),
                         ImportOptions.of(Precision.INT8),
                         false,
-                        ProgressListener.SILENT);
+                        ProgressListener.SILENT)
+                .bundle();
     }
 
     private Path copyOfCheckpoint() throws IOException {

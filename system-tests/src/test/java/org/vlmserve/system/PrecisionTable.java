@@ -62,7 +62,8 @@ final class PrecisionTable {
                             directory.resolve(precision.wireName()),
                             ImportOptions.of(precision),
                             false,
-                            ProgressListener.SILENT);
+                            ProgressListener.SILENT)
+                    .bundle();
             List<float[]> seen = distributions(bundle, questions, Path.of(args[1]));
             if (precision == Precision.FP32) {
                 reference = seen;

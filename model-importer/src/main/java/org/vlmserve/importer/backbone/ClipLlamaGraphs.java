@@ -1,12 +1,17 @@
 package org.vlmserve.importer.backbone;
 
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
+import java.util.function.Predicate;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.vlmserve.families.backbone.ClipLlamaCheckpoint;
 import org.vlmserve.families.backbone.ClipTower;
 import org.vlmserve.families.backbone.LlamaDecoder;
 import org.vlmserve.families.backbone.MlpProjector;
 import org.vlmserve.families.backbone.VisionFeatures;
+import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.importer.checkpoint.CheckpointReader;
 import org.vlmserve.importer.checkpoint.CheckpointTensor;
 import org.vlmserve.importer.graph.Activation;
@@ -26,11 +31,38 @@ public final class ClipLlamaGraphs {
     private final CheckpointReader tensors;
     private final ClipLlamaCheckpoint checkpoint;
     private final PrecisionPolicy policy;
+    private final WordEmbeddings words;
 
-    public ClipLlamaGraphs(CheckpointReader tensors, ClipLlamaCheckpoint checkpoint, PrecisionPolicy policy) {
+    /** @param warnings is told of what the checkpoint's tensors and configuration do not agree on */
+    public ClipLlamaGraphs(
+            CheckpointReader tensors, ClipLlamaCheckpoint checkpoint, PrecisionPolicy policy, Warnings warnings) {
         this.tensors = tensors;
         this.checkpoint = checkpoint;
         this.policy = policy;
+        LlamaDecoder decoder = checkpoint.decoder();
+        this.words = WordEmbeddings.read(
+                tensors,
+                decoder.tied(),
+                textNames("embed_tokens.weight"),
+                List.of("lm_head.weight", "language_model.lm_head.weight", "model.lm_head.weight"),
+                decoder.vocabulary(),
+                decoder.hidden(),
+                warnings);
+        tensors.leaveOut(unneeded(checkpoint.tower(), checkpoint.features()));
+    }
+
+    /** Names of a tower's tensors that its features do not need: blocks behind the last of them and the norm at the end. */
+    public static Predicate<String> unneeded(ClipTower tower, VisionFeatures features) {
+        Pattern block = Pattern.compile("(?:.*\\.)?encoder\\.layers\\.(\\d{1,9})\\..*");
+        int last = Collections.max(features.layers());
+        return name -> {
+            Matcher matcher = block.matcher(name);
+            if (matcher.matches()) {
+                int index = Integer.parseInt(matcher.group(1));
+                return index >= last && index < tower.layers();
+            }
+            return name.endsWith("post_layernorm.weight") || name.endsWith("post_layernorm.bias");
+        };
     }
 
     public OnnxGraph encoder() {
@@ -80,14 +112,7 @@ public final class ClipLlamaGraphs {
     }
 
     public OnnxGraph decoder() {
-        LlamaDecoder decoder = checkpoint.decoder();
-        CheckpointTensor head = decoder.tied()
-                ? embeddings()
-                : tensors.tensor(
-                        List.of("lm_head.weight", "language_model.lm_head.weight"),
-                        decoder.vocabulary(),
-                        decoder.hidden());
-        return decoder(decoder, this::text, head, policy);
+        return decoder(checkpoint.decoder(), this::text, words.head(), policy);
     }
 
     /**
@@ -123,8 +148,7 @@ public final class ClipLlamaGraphs {
 
     /** [V, H] */
     public CheckpointTensor embeddings() {
-        LlamaDecoder decoder = checkpoint.decoder();
-        return text("embed_tokens.weight", decoder.vocabulary(), decoder.hidden());
+        return words.table();
     }
 
     /** A tensor that stands beside towers and language model. */
@@ -133,7 +157,11 @@ public final class ClipLlamaGraphs {
     }
 
     private CheckpointTensor text(String name, long... shape) {
-        return tensors.tensor(List.of("model.language_model." + name, "language_model.model." + name), shape);
+        return tensors.tensor(textNames(name), shape);
+    }
+
+    private static List<String> textNames(String name) {
+        return List.of("model.language_model." + name, "language_model.model." + name, "language_model." + name);
     }
 
     private CheckpointTensor tower(String name, long... shape) {

@@ -1,66 +1,88 @@
 package org.vlmserve.importer.checkpoint;
 
-import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
-import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
+import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
-import tools.jackson.core.JacksonException;
-import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 
 /**
- * A checkpoint's weights by name: {@code model.safetensors}, or the files that {@code model.safetensors.index.json} names, or else
- * {@code pytorch_model.bin} in the same two ways. Nothing is read before it is asked for. Thread-safe; tensors end with
- * {@link #close}.
+ * A checkpoint's weights by name, in the files that {@link WeightFiles} finds. Nothing is read before it is asked for, and what was
+ * asked for is known afterwards. Thread-safe; tensors end with {@link #close}.
  */
 public final class CheckpointReader implements AutoCloseable {
 
-    /** Later ones are looked for where earlier ones are missing. */
-    private enum Format {
-        SAFETENSORS("model.safetensors"),
-        TORCH("pytorch_model.bin");
-
-        private final String single;
-
-        Format(String single) {
-            this.single = single;
-        }
-
-        String index() {
-            return single + ".index.json";
-        }
-
-        Map<String, CheckpointTensor> read(Path file, Arena arena) {
-            return this == SAFETENSORS ? Safetensors.read(file, arena) : TorchFile.read(file, arena);
-        }
-    }
+    private static final List<String> ADAPTER =
+            List.of("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin");
 
     private final Path directory;
     private final Arena arena;
-    private final Map<String, CheckpointTensor> tensors;
+    private final Warnings warnings;
+    private final Map<String, String> promised;
+    private final Map<String, StoredTensor> tensors = new LinkedHashMap<>();
+    private final Set<String> used = ConcurrentHashMap.newKeySet();
+    private final List<Predicate<String>> leftOut = new CopyOnWriteArrayList<>();
+    private final List<CheckpointReader> besides = new CopyOnWriteArrayList<>();
 
-    private CheckpointReader(Path directory, Arena arena, Map<String, CheckpointTensor> tensors) {
+    private CheckpointReader(Path directory, Arena arena, Warnings warnings) {
         this.directory = directory;
         this.arena = arena;
-        this.tensors = tensors;
+        this.warnings = warnings;
+        WeightFiles files = WeightFiles.find(directory);
+        for (String adapter : ADAPTER) {
+            if (Files.exists(directory.resolve(adapter))) {
+                warnings.add(adapter
+                        + " lies beside the weights, and the adapter is not merged into them; if the model needs it,"
+                        + " merge it with PEFT's merge_and_unload() and import the result");
+                break;
+            }
+        }
+        this.promised = files.promised();
+        for (Path shard : files.shards()) {
+            Map<String, StoredTensor> found = shard.toString().endsWith(".safetensors")
+                    ? Safetensors.read(shard, arena)
+                    : TorchFile.read(shard, arena);
+            found.forEach(this::put);
+        }
+    }
+
+    /** Of two tensors with one name, the reference takes the one that it reads last. */
+    private void put(String name, StoredTensor tensor) {
+        StoredTensor before = tensors.put(name, tensor);
+        if (before != null) {
+            warnings.add("tensor " + name + " is in two shards; that of "
+                    + tensor.file().getFileName() + " is taken, and not that of "
+                    + before.file().getFileName());
+        }
     }
 
     /** @throws VlmException {@code CHECKPOINT_UNREADABLE}, naming the file and the tensor */
-    @SuppressWarnings("MustBeClosedChecker") // the reader owns the arena
     public static CheckpointReader open(Path directory) {
+        return open(directory, new Warnings());
+    }
+
+    /**
+     * @param warnings is told of tensors that are there twice, and of an adapter that is not applied
+     * @throws VlmException {@code CHECKPOINT_UNREADABLE}, naming the file and the tensor
+     */
+    @SuppressWarnings("MustBeClosedChecker") // the reader owns the arena
+    public static CheckpointReader open(Path directory, Warnings warnings) {
         Arena arena = Arena.ofShared();
         try {
-            return new CheckpointReader(directory, arena, tensors(directory, arena));
+            return new CheckpointReader(directory, arena, warnings);
         } catch (RuntimeException e) {
             arena.close();
             throw e;
@@ -73,96 +95,126 @@ public final class CheckpointReader implements AutoCloseable {
      * @throws VlmException as {@link #open}
      */
     public CheckpointReader beside(Path other) {
-        return new CheckpointReader(other, arena, tensors(other, arena));
-    }
-
-    private static Map<String, CheckpointTensor> tensors(Path directory, Arena arena) {
-        for (Format format : Format.values()) {
-            if (Files.exists(directory.resolve(format.index()))) {
-                return indexed(directory, format, arena);
-            }
-            if (Files.exists(directory.resolve(format.single))) {
-                return format.read(directory.resolve(format.single), arena);
-            }
-        }
-        throw unreadable(
-                directory,
-                "it holds no weights; expected model.safetensors or pytorch_model.bin, or one of them with .index.json",
-                null);
-    }
-
-    private static Map<String, CheckpointTensor> indexed(Path directory, Format format, Arena arena) {
-        Path index = directory.resolve(format.index());
-        JsonNode map;
-        try {
-            map = new JsonMapper().readTree(Files.readString(index)).path("weight_map");
-        } catch (IOException | JacksonException e) {
-            throw unreadable(index, "it is no JSON index", e);
-        }
-        if (!map.isObject() || map.isEmpty()) {
-            throw unreadable(index, "it has no weight_map", null);
-        }
-        Set<String> files = new TreeSet<>();
-        map.forEach(file -> files.add(file.asString("")));
-        Map<String, CheckpointTensor> found = new LinkedHashMap<>();
-        for (String file : files) {
-            Path path;
-            try {
-                path = directory.resolve(file).normalize();
-            } catch (InvalidPathException e) {
-                throw unreadable(index, "it names '" + file + "', which no file can be called", e);
-            }
-            if (file.isEmpty() || !directory.normalize().equals(path.getParent())) {
-                throw unreadable(index, "it names '" + file + "', expected a file beside it", null);
-            }
-            if (!Files.exists(path)) {
-                throw unreadable(path, "the index names it and it is missing", null);
-            }
-            for (CheckpointTensor tensor : format.read(path, arena).values()) {
-                if (map.path(tensor.name()).asString("").equals(file)) {
-                    found.put(tensor.name(), tensor);
-                }
-            }
-        }
-        return found;
+        CheckpointReader beside = new CheckpointReader(other, arena, warnings);
+        besides.add(beside);
+        return beside;
     }
 
     public Path directory() {
         return directory;
     }
 
+    /** All names, whatever the types under them. */
     public Set<String> names() {
         return tensors.keySet();
     }
 
-    public boolean has(String name) {
-        return tensors.containsKey(name);
+    /** Whether the checkpoint has a tensor under one of these names. */
+    public boolean has(List<String> names) {
+        return names.stream().anyMatch(tensors::containsKey);
     }
 
     /**
-     * The tensor under the first of {@code names} that the checkpoint has.
+     * The tensor that the checkpoint has under one of several names. Of two, the reference takes the first in alphabetical order.
      *
      * @param shape what the configuration asks for
-     * @throws VlmException {@code CHECKPOINT_UNREADABLE} for one that is missing or has another shape
+     * @throws VlmException {@code CHECKPOINT_UNREADABLE} for one that is missing or has another shape,
+     *     {@code CHECKPOINT_UNSUPPORTED} for one whose elements are no floats
      */
     public CheckpointTensor tensor(List<String> names, long... shape) {
+        List<String> present =
+                names.stream().filter(tensors::containsKey).sorted().toList();
+        if (present.isEmpty()) {
+            throw missing(names, null);
+        }
+        String name = present.getFirst();
+        List<String> others = present.subList(1, present.size());
+        if (!others.isEmpty()) {
+            warnings.add(name + " is in the checkpoint under another name too, " + String.join(" and ", others)
+                    + ", which is not used");
+            leaveOut(others::contains);
+        }
+        return switch (Objects.requireNonNull(tensors.get(name))) {
+            case CheckpointTensor tensor -> shaped(tensor, shape);
+            case UnsupportedTensor other ->
+                throw new VlmException(
+                        ErrorCode.CHECKPOINT_UNSUPPORTED,
+                        other.file() + ": tensor " + name + " is of type " + other.type()
+                                + "; supported: F32, F16, BF16, F64. Quantised weights are not read, import the checkpoint"
+                                + " that they were made from");
+        };
+    }
+
+    private CheckpointTensor shaped(CheckpointTensor tensor, long... shape) {
+        if (!Arrays.equals(tensor.shape(), shape)) {
+            throw unreadable(
+                    tensor.file(),
+                    "tensor " + tensor.name() + " has shape " + Arrays.toString(tensor.shape())
+                            + ", but config.json asks for " + Arrays.toString(shape),
+                    null);
+        }
+        used.add(tensor.name());
+        return tensor;
+    }
+
+    /**
+     * Says that a tensor is missing, and what is there instead.
+     *
+     * @param hint what to do where nothing is; null for nothing to say
+     */
+    public VlmException missing(List<String> names, @Nullable String hint) {
+        String what = "tensor " + String.join(" or ", names) + " is missing";
         for (String name : names) {
-            CheckpointTensor tensor = tensors.get(name);
-            if (tensor != null) {
-                if (!Arrays.equals(tensor.shape(), shape)) {
-                    throw unreadable(
-                            tensor.file(),
-                            "tensor " + name + " has shape " + Arrays.toString(tensor.shape())
-                                    + ", but config.json asks for " + Arrays.toString(shape),
-                            null);
-                }
-                return tensor;
+            String shard = promised.get(name);
+            if (shard != null) {
+                return unreadable(
+                        directory.resolve(shard),
+                        what + ", although the index says that it is here; fetch this file and the index again",
+                        null);
             }
         }
-        throw unreadable(
-                directory,
-                "tensor " + String.join(" or ", names) + " is missing (or of a type other than F32, F16, BF16)",
-                null);
+        String foreign = ForeignNames.explain(names, names());
+        String more = foreign == null ? hint : foreign;
+        return unreadable(directory, more == null ? what : what + "; " + more, null);
+    }
+
+    /** Says of a tensor that was asked for that it is known and not needed. */
+    public void leaveOut(CheckpointTensor tensor) {
+        used.remove(tensor.name());
+        leaveOut(tensor.name()::equals);
+    }
+
+    /** Names tensors that the architecture knows and does not need. */
+    public void leaveOut(Predicate<String> names) {
+        leftOut.add(names);
+    }
+
+    /** How many tensors were asked for, here and {@link #beside}. */
+    public int used() {
+        return used.size() + besides.stream().mapToInt(CheckpointReader::used).sum();
+    }
+
+    /** Names of the tensors that were not asked for, here and {@link #beside}. */
+    public List<String> unused() {
+        List<String> names = new ArrayList<>(
+                tensors.keySet().stream().filter(name -> !used.contains(name)).toList());
+        besides.forEach(beside -> names.addAll(beside.unused()));
+        return names;
+    }
+
+    /** Those of {@link #unused} that the architecture does not know. */
+    public List<String> unexpected() {
+        List<String> names = new ArrayList<>(tensors.keySet().stream()
+                .filter(name -> !used.contains(name) && leftOut.stream().noneMatch(known -> known.test(name)))
+                .toList());
+        besides.forEach(beside -> names.addAll(beside.unexpected()));
+        return names;
+    }
+
+    /** Whether a tensor was asked for whose name begins so. */
+    public boolean usesBelow(String prefix) {
+        return used.stream().anyMatch(name -> name.startsWith(prefix))
+                || besides.stream().anyMatch(beside -> beside.usesBelow(prefix));
     }
 
     @Override

@@ -1,6 +1,5 @@
 package org.vlmserve.importer.checkpoint;
 
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -13,12 +12,14 @@ import org.vlmserve.protocol.tensor.DType;
  * One tensor of a checkpoint, over the mapped file. Seen as a matrix it has the first dimension's rows; the other
  * dimensions, flattened, are its columns. Thread-safe while its {@link CheckpointReader} is open.
  */
-public final class CheckpointTensor implements MatrixSource {
+public final class CheckpointTensor implements MatrixSource, StoredTensor {
 
     private static final ValueLayout.OfShort SHORT =
             ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfDouble DOUBLE =
+            ValueLayout.JAVA_DOUBLE_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfFloat FLOAT =
             ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
@@ -27,6 +28,7 @@ public final class CheckpointTensor implements MatrixSource {
 
     private final String name;
     private final Path file;
+    private final StoredType stored;
     private final DType dtype;
     private final long[] shape;
     private final long columns;
@@ -35,13 +37,18 @@ public final class CheckpointTensor implements MatrixSource {
     private final MemorySegment data;
 
     /**
-     * @param dtype F32, F16 or BF16
      * @param strides elements from one index to the next, for each dimension
      * @param data from the first element to the last
      */
-    CheckpointTensor(String name, Path file, DType dtype, long[] shape, long[] strides, MemorySegment data) {
+    CheckpointTensor(String name, Path file, StoredType stored, long[] shape, long[] strides, MemorySegment data) {
+        this(name, file, stored, stored.given(), shape, strides, data);
+    }
+
+    private CheckpointTensor(
+            String name, Path file, StoredType stored, DType dtype, long[] shape, long[] strides, MemorySegment data) {
         this.name = name;
         this.file = file;
+        this.stored = stored;
         this.dtype = dtype;
         this.shape = shape;
         this.columns = Arrays.stream(shape).skip(1).reduce(1, (a, b) -> a * b);
@@ -52,8 +59,8 @@ public final class CheckpointTensor implements MatrixSource {
     }
 
     /** One whose elements lie in {@code data} without gaps, the last dimension's side by side. */
-    static CheckpointTensor rowMajor(String name, Path file, DType dtype, long[] shape, MemorySegment data) {
-        return new CheckpointTensor(name, file, dtype, shape, denseStrides(shape), data);
+    static CheckpointTensor rowMajor(String name, Path file, StoredType stored, long[] shape, MemorySegment data) {
+        return new CheckpointTensor(name, file, stored, shape, denseStrides(shape), data);
     }
 
     private static long[] denseStrides(long[] shape) {
@@ -66,14 +73,17 @@ public final class CheckpointTensor implements MatrixSource {
         return strides;
     }
 
+    @Override
     public String name() {
         return name;
     }
 
+    @Override
     public Path file() {
         return file;
     }
 
+    /** The type that {@link #copy} gives: the file's, or F32 for what the file has in double precision. */
     public DType dtype() {
         return dtype;
     }
@@ -82,17 +92,40 @@ public final class CheckpointTensor implements MatrixSource {
         return shape.clone();
     }
 
-    /** The elements in the file's type, row-major, little-endian: the mapped file, or a copy where they lie there in another order. */
-    public MemorySegment data() {
-        if (rowMajor) {
-            return data;
+    /** The part of the file that holds the elements. */
+    MemorySegment segment() {
+        return data;
+    }
+
+    /** Bytes of all elements in {@link #dtype}. */
+    public long byteSize() {
+        return rows() * rowBytes();
+    }
+
+    /** Bytes of a row in {@link #dtype}. */
+    public long rowBytes() {
+        return columns * dtype.bytes();
+    }
+
+    /** Writes rows {@code [from, to)} to the start of {@code out}, in {@link #dtype}, little-endian. */
+    public void copy(int from, int to, MemorySegment out) {
+        if (stored.given() != dtype || stored.bytes() != dtype.bytes()) {
+            float[] row = new float[columns()];
+            for (int i = from; i < to; i++) {
+                read(i, 0, row.length, row, 0);
+                MemorySegment.copy(row, 0, out, FLOAT, (i - from) * rowBytes(), row.length);
+            }
+        } else if (rowMajor) {
+            MemorySegment.copy(data, from * rowBytes(), out, 0, (to - from) * rowBytes());
+        } else {
+            int each = stored.bytes();
+            long at = 0;
+            for (long row = from; row < to; row++) {
+                for (long column = 0; column < columns; column++, at += each) {
+                    MemorySegment.copy(data, position(row, column), out, at, each);
+                }
+            }
         }
-        int each = dtype.bytes();
-        MemorySegment copy = Arena.ofAuto().allocate(rows() * columns * each, each);
-        for (long i = 0; i < rows() * columns; i++) {
-            MemorySegment.copy(data, position(i / columns, i % columns), copy, i * each, each);
-        }
-        return copy;
     }
 
     /** Where an element lies in {@link #data}, in bytes. */
@@ -103,7 +136,7 @@ public final class CheckpointTensor implements MatrixSource {
             element += rest % shape[i] * strides[i];
             rest /= shape[i];
         }
-        return element * dtype.bytes();
+        return element * stored.bytes();
     }
 
     @Override
@@ -122,44 +155,46 @@ public final class CheckpointTensor implements MatrixSource {
             readScattered(row, firstColumn, count, out, offset);
             return;
         }
-        long start = (row * columns + firstColumn) * dtype.bytes();
-        switch (dtype) {
+        long start = (row * columns + firstColumn) * stored.bytes();
+        switch (stored) {
+            case F64 -> narrowF64(start, count, out, offset);
             case F32 -> MemorySegment.copy(data, FLOAT, start, out, offset, count);
             case BF16 -> widenBf16(start, count, out, offset);
             case F16 -> widenF16(start, count, out, offset);
-            default -> throw new IllegalStateException("unreachable: " + dtype);
         }
     }
 
     private void readScattered(int row, int firstColumn, int count, float[] out, int offset) {
         for (int i = 0; i < count; i++) {
             long at = position(row, firstColumn + i);
-            out[offset + i] = switch (dtype) {
+            out[offset + i] = switch (stored) {
+                case F64 -> (float) data.get(DOUBLE, at);
                 case F32 -> data.get(FLOAT, at);
                 case BF16 -> Float.intBitsToFloat(data.get(SHORT, at) << 16);
                 case F16 -> Float.float16ToFloat(data.get(SHORT, at));
-                default -> throw new IllegalStateException("unreachable: " + dtype);
             };
         }
     }
 
-    /** The same values as F32: itself, or a copy in memory. */
+    /** The same values, given as F32. */
     public CheckpointTensor asFloats() {
-        if (dtype == DType.F32) {
-            return this;
-        }
-        MemorySegment copy = Arena.ofAuto().allocate((long) rows() * columns() * Float.BYTES, Float.BYTES);
-        float[] row = new float[columns()];
-        for (int i = 0; i < rows(); i++) {
-            read(i, 0, row.length, row, 0);
-            MemorySegment.copy(row, 0, copy, FLOAT, (long) i * row.length * Float.BYTES, row.length);
-        }
-        return rowMajor(name, file, DType.F32, shape, copy);
+        return new CheckpointTensor(name, file, stored, DType.F32, shape, strides, data);
+    }
+
+    /** Whether all values are those of {@code other}, which has the same shape. A NaN is like nothing. */
+    public boolean sameValues(CheckpointTensor other) {
+        return IntStream.range(0, rows()).parallel().allMatch(row -> {
+            float[] ours = new float[columns()];
+            float[] theirs = new float[columns()];
+            read(row, 0, ours.length, ours, 0);
+            other.read(row, 0, theirs.length, theirs, 0);
+            return IntStream.range(0, ours.length).allMatch(i -> ours[i] == theirs[i]);
+        });
     }
 
     @Override
     public float largest(int row) {
-        if (!rowMajor || dtype != DType.BF16 || columns % 2 != 0) {
+        if (!rowMajor || stored != StoredType.BF16 || columns % 2 != 0) {
             return MatrixSource.super.largest(row);
         }
         // Without their signs, floats are in the order of their bits.
@@ -192,6 +227,17 @@ public final class CheckpointTensor implements MatrixSource {
         }
     }
 
+    private void narrowF64(long start, int count, float[] out, int offset) {
+        double[] doubles = new double[Math.min(count, CHUNK)];
+        for (int done = 0; done < count; done += doubles.length) {
+            int length = Math.min(doubles.length, count - done);
+            MemorySegment.copy(data, DOUBLE, start + (long) Double.BYTES * done, doubles, 0, length);
+            for (int i = 0; i < length; i++) {
+                out[offset + done + i] = (float) doubles[i];
+            }
+        }
+    }
+
     private void widenF16(long start, int count, float[] out, int offset) {
         short[] halves = new short[Math.min(count, CHUNK)];
         for (int done = 0; done < count; done += halves.length) {
@@ -205,6 +251,6 @@ public final class CheckpointTensor implements MatrixSource {
 
     @Override
     public String toString() {
-        return name + " " + dtype + Arrays.toString(shape) + " in " + file;
+        return name + " " + stored + Arrays.toString(shape) + " in " + file;
     }
 }

@@ -15,7 +15,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
-import org.vlmserve.protocol.tensor.DType;
+import org.vlmserve.families.checkpoint.FileContent;
+import org.vlmserve.protocol.error.VlmException;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -39,37 +40,36 @@ final class Safetensors {
 
     /**
      * @param arena keeps the mapping alive
-     * @return the tensors of {@code file} by name; those of types without a float value are left out
+     * @return the tensors of {@code file} by name
      */
-    static Map<String, CheckpointTensor> read(Path file, Arena arena) {
+    static Map<String, StoredTensor> read(Path file, Arena arena) {
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
             long size = channel.size();
             if (size < Long.BYTES) {
-                throw CheckpointReader.unreadable(
-                        file, "it holds " + size + " bytes, expected at least the 8 of the header's length", null);
+                throw damaged(file, "it holds " + size + " bytes, expected at least the 8 of the header's length");
             }
             MemorySegment mapped = channel.map(FileChannel.MapMode.READ_ONLY, 0, size, arena);
             long header = mapped.get(ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN), 0);
             if (header < 2 || header > LONGEST_HEADER || header > size - Long.BYTES) {
-                throw CheckpointReader.unreadable(
+                throw damaged(
                         file,
                         "its header claims " + Long.toUnsignedString(header) + " bytes of a file of " + size
-                                + "; the download is damaged, fetch the file again",
-                        null);
+                                + "; the download is damaged, fetch the file again");
             }
             byte[] json = mapped.asSlice(Long.BYTES, header).toArray(ValueLayout.JAVA_BYTE);
             MemorySegment data = mapped.asSlice(Long.BYTES + header);
             List<Entry> entries = entries(file, new String(json, StandardCharsets.UTF_8));
             checkExtents(file, entries, data.byteSize());
-            Map<String, CheckpointTensor> tensors = new LinkedHashMap<>();
+            Map<String, StoredTensor> tensors = new LinkedHashMap<>();
             for (Entry entry : entries) {
-                DType dtype = floatType(entry.dtype());
-                if (dtype != null) {
-                    checkSize(file, entry, dtype);
-                    MemorySegment part = data.asSlice(entry.begin(), entry.end() - entry.begin());
-                    tensors.put(
-                            entry.name(), CheckpointTensor.rowMajor(entry.name(), file, dtype, entry.shape(), part));
+                StoredType type = storedType(entry.dtype());
+                if (type == null) {
+                    tensors.put(entry.name(), new UnsupportedTensor(entry.name(), file, entry.dtype()));
+                    continue;
                 }
+                checkSize(file, entry, type);
+                MemorySegment part = data.asSlice(entry.begin(), entry.end() - entry.begin());
+                tensors.put(entry.name(), CheckpointTensor.rowMajor(entry.name(), file, type, entry.shape(), part));
             }
             return tensors;
         } catch (IOException e) {
@@ -144,13 +144,26 @@ final class Safetensors {
                 throw CheckpointReader.unreadable(
                         file, "tensor " + entry.name() + " overlaps " + before + "; the file is damaged", null);
             }
+            if (entry.begin() > end) {
+                throw CheckpointReader.unreadable(
+                        file,
+                        (entry.begin() - end) + " bytes between " + before + " and tensor " + entry.name()
+                                + " belong to none; the file is damaged",
+                        null);
+            }
             end = entry.end();
             before = "tensor " + entry.name();
         }
+        if (end < dataSize) {
+            throw CheckpointReader.unreadable(
+                    file,
+                    (dataSize - end) + " bytes behind " + before + " belong to no tensor; the file is damaged",
+                    null);
+        }
     }
 
-    private static void checkSize(Path file, Entry entry, DType dtype) {
-        long bytes = dtype.bytes();
+    private static void checkSize(Path file, Entry entry, StoredType type) {
+        long bytes = type.bytes();
         try {
             for (long dimension : entry.shape()) {
                 bytes = Math.multiplyExact(bytes, dimension);
@@ -167,12 +180,19 @@ final class Safetensors {
         }
     }
 
-    private static @Nullable DType floatType(String dtype) {
+    private static @Nullable StoredType storedType(String dtype) {
         return switch (dtype) {
-            case "F32" -> DType.F32;
-            case "F16" -> DType.F16;
-            case "BF16" -> DType.BF16;
+            case "F64" -> StoredType.F64;
+            case "F32" -> StoredType.F32;
+            case "F16" -> StoredType.F16;
+            case "BF16" -> StoredType.BF16;
             default -> null;
         };
+    }
+
+    /** Says what the file is, where it is none of safetensors, or else what is wrong with it. */
+    private static VlmException damaged(Path file, String what) {
+        String mistaken = FileContent.SAFETENSORS.mistaken(file);
+        return CheckpointReader.unreadable(file, mistaken == null ? what : mistaken, null);
     }
 }

@@ -17,9 +17,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
+import org.vlmserve.families.checkpoint.FileContent;
 import org.vlmserve.importer.checkpoint.StateDictPickle.Storage;
 import org.vlmserve.importer.checkpoint.StateDictPickle.View;
-import org.vlmserve.protocol.tensor.DType;
 
 /**
  * A state dict in a file of {@code torch.save}, such as {@code pytorch_model.bin}. Source: https://github.com/pytorch/pytorch,
@@ -64,9 +64,9 @@ final class TorchFile {
 
     /**
      * @param arena keeps the mapping alive
-     * @return the tensors of {@code file} by name; those of types other than F32, F16 and BF16 are left out
+     * @return the tensors of {@code file} by name
      */
-    static Map<String, CheckpointTensor> read(Path file, Arena arena) {
+    static Map<String, StoredTensor> read(Path file, Arena arena) {
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
             MemorySegment mapped = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
             if (begins(mapped, ZIP)) {
@@ -75,8 +75,13 @@ final class TorchFile {
             if (begins(mapped, LEGACY)) {
                 return legacy(file, mapped);
             }
+            String mistaken = FileContent.TORCH.mistaken(file);
             throw CheckpointReader.unreadable(
-                    file, "it does not begin as a file of torch.save does; is it a download of another file?", null);
+                    file,
+                    mistaken != null
+                            ? mistaken
+                            : "it does not begin as a file of torch.save does; is it a download of another file?",
+                    null);
         } catch (IOException e) {
             throw CheckpointReader.unreadable(file, String.valueOf(e.getMessage()), e);
         }
@@ -87,18 +92,23 @@ final class TorchFile {
                 && mapped.asSlice(0, with.length).mismatch(MemorySegment.ofArray(with)) < 0;
     }
 
-    private static Map<String, CheckpointTensor> archive(Path file, MemorySegment mapped) {
-        Map<String, MemorySegment> entries = ZipDirectory.read(file, mapped);
-        List<String> pickles = entries.keySet().stream()
+    private static Map<String, StoredTensor> archive(Path file, MemorySegment mapped) {
+        ZipDirectory directory = new ZipDirectory(file, mapped);
+        List<String> pickles = directory.names().stream()
                 .filter(name -> name.endsWith(PICKLE) && name.indexOf('/') == name.length() - PICKLE.length())
                 .toList();
         if (pickles.size() != 1) {
             throw CheckpointReader.unreadable(
                     file,
                     "its zip archive has " + pickles.size()
-                            + " entries NAME/data.pkl, expected one as torch.save writes",
+                            + " entries NAME/data.pkl, expected one as torch.save writes; it"
+                            + " holds " + directory.names().size() + " files, "
+                            + String.join(
+                                    ", ", directory.names().stream().limit(3).toList())
+                            + (directory.names().size() > 3 ? ", …" : ""),
                     null);
         }
+        Map<String, MemorySegment> entries = directory.entries();
         String prefix = pickles.getFirst().substring(0, pickles.getFirst().length() - PICKLE.length());
         if (entries.containsKey(prefix + "/constants.pkl")) {
             throw CheckpointReader.unreadable(
@@ -130,7 +140,7 @@ final class TorchFile {
         return tensors(file, views, data);
     }
 
-    private static Map<String, CheckpointTensor> legacy(Path file, MemorySegment mapped) {
+    private static Map<String, StoredTensor> legacy(Path file, MemorySegment mapped) {
         StateDictPickle pickle = new StateDictPickle(file, mapped, LEGACY.length);
         if (!pickle.next().equals(LEGACY_VERSION)) {
             throw CheckpointReader.unreadable(file, "its version is not " + LEGACY_VERSION, null);
@@ -205,9 +215,9 @@ final class TorchFile {
         return storage.elements() * each;
     }
 
-    private static Map<String, CheckpointTensor> tensors(
+    private static Map<String, StoredTensor> tensors(
             Path file, Map<String, View> views, Map<String, MemorySegment> data) {
-        Map<String, CheckpointTensor> tensors = new LinkedHashMap<>();
+        Map<String, StoredTensor> tensors = new LinkedHashMap<>();
         views.forEach((name, view) -> {
             Storage storage = view.storage();
             long reach = reach(file, name, view);
@@ -220,22 +230,23 @@ final class TorchFile {
                                 + "; the file is damaged",
                         null);
             }
-            DType dtype = floatType(storage.type());
-            if (dtype != null) {
-                checkExpansion(file, name, view, dtype);
-                MemorySegment part =
-                        stored.asSlice(view.offset() * dtype.bytes(), (reach - view.offset()) * dtype.bytes());
-                tensors.put(name, new CheckpointTensor(name, file, dtype, view.shape(), view.strides(), part));
+            StoredType type = storedType(storage.type());
+            if (type == null) {
+                tensors.put(name, new UnsupportedTensor(name, file, storage.type()));
+                return;
             }
+            checkExpansion(file, name, view, type);
+            MemorySegment part = stored.asSlice(view.offset() * type.bytes(), (reach - view.offset()) * type.bytes());
+            tensors.put(name, new CheckpointTensor(name, file, type, view.shape(), view.strides(), part));
         });
         return tensors;
     }
 
     /** A view that repeats elements, by strides of 0 say, is copied out before it is used; no published tensor is one of any size. */
-    private static void checkExpansion(Path file, String name, View view, DType dtype) {
+    private static void checkExpansion(Path file, String name, View view, StoredType type) {
         long elements = Arrays.stream(view.shape()).reduce(1, (a, b) -> a * b);
         long stored = view.storage().elements();
-        if (elements > stored && elements * dtype.bytes() > LARGEST_EXPANSION) {
+        if (elements > stored && elements * type.bytes() > LARGEST_EXPANSION) {
             throw CheckpointReader.unreadable(
                     file,
                     "tensor " + name + " makes " + elements + " elements of " + stored + ", expected at most "
@@ -259,11 +270,12 @@ final class TorchFile {
         }
     }
 
-    private static @Nullable DType floatType(String storage) {
+    private static @Nullable StoredType storedType(String storage) {
         return switch (storage) {
-            case "FloatStorage" -> DType.F32;
-            case "HalfStorage" -> DType.F16;
-            case "BFloat16Storage" -> DType.BF16;
+            case "DoubleStorage" -> StoredType.F64;
+            case "FloatStorage" -> StoredType.F32;
+            case "HalfStorage" -> StoredType.F16;
+            case "BFloat16Storage" -> StoredType.BF16;
             default -> null;
         };
     }

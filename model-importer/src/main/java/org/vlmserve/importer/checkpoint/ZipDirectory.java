@@ -6,6 +6,7 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.vlmserve.protocol.error.VlmException;
 
@@ -41,17 +42,31 @@ final class ZipDirectory {
     private final Path file;
     private final MemorySegment mapped;
 
-    private ZipDirectory(Path file, MemorySegment mapped) {
+    private final Map<String, Header> headers;
+
+    /** Where an entry's header in the directory, and its extra field, lie. */
+    private record Header(long at, long extra, int extraLength) {}
+
+    /** @throws VlmException {@code CHECKPOINT_UNREADABLE} for a damaged file, or two entries of one name */
+    ZipDirectory(Path file, MemorySegment mapped) {
         this.file = file;
         this.mapped = mapped;
+        this.headers = headers();
     }
 
-    /** @throws VlmException {@code CHECKPOINT_UNREADABLE} for a damaged file, a compressed entry, or two of one name */
-    static Map<String, MemorySegment> read(Path file, MemorySegment mapped) {
-        return new ZipDirectory(file, mapped).entries();
+    /** In the directory's order. */
+    List<String> names() {
+        return List.copyOf(headers.keySet());
     }
 
-    private Map<String, MemorySegment> entries() {
+    /** @throws VlmException {@code CHECKPOINT_UNREADABLE} for a damaged file, or a compressed entry */
+    Map<String, MemorySegment> entries() {
+        Map<String, MemorySegment> entries = new LinkedHashMap<>();
+        headers.forEach((name, header) -> entries.put(name, data(name, header)));
+        return entries;
+    }
+
+    private Map<String, Header> headers() {
         long end = end();
         long count = unsignedShort(end + 10);
         long size = unsignedInt(end + 12);
@@ -71,7 +86,7 @@ final class ZipDirectory {
                     + Long.toUnsignedString(size) + " bytes at byte " + Long.toUnsignedString(at));
         }
         long limit = at + size;
-        Map<String, MemorySegment> found = new LinkedHashMap<>();
+        Map<String, Header> found = new LinkedHashMap<>();
         for (long i = 0; i < count; i++) {
             if (limit - at < CENTRAL_HEADER_BYTES || mapped.get(INT, at) != CENTRAL_HEADER) {
                 throw damaged("entry " + i + " of its directory is missing at byte " + at);
@@ -85,7 +100,7 @@ final class ZipDirectory {
             String name = new String(
                     mapped.asSlice(at + CENTRAL_HEADER_BYTES, nameLength).toArray(ValueLayout.JAVA_BYTE),
                     StandardCharsets.UTF_8);
-            if (found.put(name, data(at, name, at + CENTRAL_HEADER_BYTES + nameLength, extraLength)) != null) {
+            if (found.put(name, new Header(at, at + CENTRAL_HEADER_BYTES + nameLength, extraLength)) != null) {
                 throw damaged("it holds two entries named '" + name + "'");
             }
             at = next;
@@ -104,7 +119,8 @@ final class ZipDirectory {
         throw damaged("the zip directory at its end is missing");
     }
 
-    private MemorySegment data(long header, String name, long extra, int extraLength) {
+    private MemorySegment data(String name, Header entry) {
+        long header = entry.at();
         if ((unsignedShort(header + 8) & ENCRYPTED) != 0 || unsignedShort(header + 10) != 0) {
             throw CheckpointReader.unreadable(
                     file,
@@ -116,11 +132,11 @@ final class ZipDirectory {
         long size = unsignedInt(header + 24);
         long local = unsignedInt(header + 42);
         // Whatever does not fit 32 bits stands in a field of its own, in this order.
-        long at = zip64(extra, extraLength);
+        long at = zip64(entry.extra(), entry.extraLength());
         long[] values = {size, stored, local};
         for (int i = 0; i < values.length; i++) {
             if (values[i] == 0xffffffffL) {
-                if (at < 0 || at + Long.BYTES > extra + extraLength) {
+                if (at < 0 || at + Long.BYTES > entry.extra() + entry.extraLength()) {
                     throw damaged("entry " + name + " lacks its 64-bit sizes");
                 }
                 values[i] = mapped.get(LONG, at);

@@ -14,6 +14,7 @@ import com.google.protobuf.ByteString;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
+import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -80,6 +81,20 @@ public final class OnnxGraph {
     /** What is known of the size of this graph's values. */
     Magnitudes magnitudes() {
         return magnitudes;
+    }
+
+    /** Bytes of the weights by the format of their layer; those that belong to no linear layer are floats. */
+    public Map<WeightFormat, Long> bytesByFormat() {
+        Map<WeightFormat, Long> bytes = new EnumMap<>(WeightFormat.class);
+        for (TensorProto tensor : graph.getInitializerList()) {
+            String layer = tensor.getName().replaceFirst("\\.(weight|scale)$", "");
+            WeightFormat format =
+                    WeightFormat.valueOf(metadata.getOrDefault("format." + layer, WeightFormat.FP32.name()));
+            tensor.getExternalDataList().stream()
+                    .filter(entry -> entry.getKey().equals("length"))
+                    .forEach(entry -> bytes.merge(format, Long.valueOf(entry.getValue()), Long::sum));
+        }
+        return bytes;
     }
 
     /** Adds a property that {@code graph.onnx} carries for people, such as the format of a weight. */

@@ -33,7 +33,7 @@ public final class LlavaArchitecture implements Architecture {
             CheckpointReader checkpoint, ImportOptions options, Instant importedAt, Warnings warnings) {
         LlavaConfig config = LlavaConfig.read(checkpoint.directory(), options.chatTemplate(), warnings);
         PrecisionPolicy policy = new PrecisionPolicy(options.precision());
-        ClipLlamaGraphs graphs = new ClipLlamaGraphs(checkpoint, config.parts(), policy);
+        ClipLlamaGraphs graphs = new ClipLlamaGraphs(checkpoint, config.parts(), policy, warnings);
         CheckpointTensor embeddings = graphs.embeddings();
         return new Blueprint(
                 config.manifest(options.precision().wireName(), importedAt, embeddings.dtype()),

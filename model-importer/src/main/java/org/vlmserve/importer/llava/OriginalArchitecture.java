@@ -3,6 +3,7 @@ package org.vlmserve.importer.llava;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.Pattern;
 import org.vlmserve.families.checkpoint.CheckpointJson;
 import org.vlmserve.families.checkpoint.Warnings;
 import org.vlmserve.families.llava.OriginalConfig;
@@ -11,6 +12,7 @@ import org.vlmserve.importer.Blueprint;
 import org.vlmserve.importer.ImportOptions;
 import org.vlmserve.importer.backbone.ClipLlamaGraphs;
 import org.vlmserve.importer.backbone.ProjectorGraph;
+import org.vlmserve.importer.backbone.WordEmbeddings;
 import org.vlmserve.importer.checkpoint.CheckpointReader;
 import org.vlmserve.importer.checkpoint.CheckpointTensor;
 import org.vlmserve.importer.graph.Activation;
@@ -21,6 +23,10 @@ import org.vlmserve.onnx.GraphContract;
 
 /** LLaVA checkpoints in the layout of the original repository, with the vision tower from a directory of its own. */
 public final class OriginalArchitecture implements Architecture {
+
+    /** What a tower's checkpoint holds beside the tower where it is that of the whole model. */
+    private static final Pattern WHOLE_CLIP =
+            Pattern.compile("text_model\\..*|(text|visual)_projection\\..*|logit_scale");
 
     @Override
     public String family() {
@@ -45,15 +51,24 @@ public final class OriginalArchitecture implements Architecture {
         PrecisionPolicy policy = new PrecisionPolicy(options.precision());
         int hidden = config.decoder().hidden();
         int vocabulary = config.decoder().vocabulary();
-        CheckpointTensor embeddings = text(checkpoint, "embed_tokens.weight", vocabulary, hidden);
-        CheckpointTensor head =
-                config.decoder().tied() ? embeddings : checkpoint.tensor(List.of("lm_head.weight"), vocabulary, hidden);
+        WordEmbeddings words = WordEmbeddings.read(
+                checkpoint,
+                config.decoder().tied(),
+                List.of("model.embed_tokens.weight"),
+                List.of("lm_head.weight"),
+                vocabulary,
+                hidden,
+                warnings);
         return new Blueprint(
-                config.manifest(options.precision().wireName(), importedAt, embeddings.dtype()),
+                config.manifest(
+                        options.precision().wireName(),
+                        importedAt,
+                        words.table().dtype()),
                 encoder(checkpoint, config, policy),
                 projector(checkpoint, config, policy),
-                ClipLlamaGraphs.decoder(config.decoder(), (name, shape) -> text(checkpoint, name, shape), head, policy),
-                List.of(embeddings),
+                ClipLlamaGraphs.decoder(
+                        config.decoder(), (name, shape) -> text(checkpoint, name, shape), words.head(), policy),
+                List.of(words.table()),
                 config.tokenizer());
     }
 
@@ -62,6 +77,10 @@ public final class OriginalArchitecture implements Architecture {
         List<String> places = config.ownTower()
                 ? List.of("model.vision_tower.vision_tower.vision_model.", "model.vision_tower.vision_tower.")
                 : List.of("vision_model.", "");
+        tower.leaveOut(ClipLlamaGraphs.unneeded(config.tower(), config.features()));
+        if (!config.ownTower()) {
+            tower.leaveOut(WHOLE_CLIP.asMatchPredicate());
+        }
         return ClipLlamaGraphs.encoder(
                 config.tower(),
                 config.features(),

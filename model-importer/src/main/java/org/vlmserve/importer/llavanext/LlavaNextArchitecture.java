@@ -31,7 +31,7 @@ public final class LlavaNextArchitecture implements Architecture {
             CheckpointReader checkpoint, ImportOptions options, Instant importedAt, Warnings warnings) {
         LlavaNextConfig config = LlavaNextConfig.read(checkpoint.directory(), options.chatTemplate(), warnings);
         PrecisionPolicy policy = new PrecisionPolicy(options.precision());
-        ClipLlamaGraphs graphs = new ClipLlamaGraphs(checkpoint, config.parts(), policy);
+        ClipLlamaGraphs graphs = new ClipLlamaGraphs(checkpoint, config.parts(), policy, warnings);
         CheckpointTensor table = graphs.embeddings();
         CheckpointTensor newline =
                 graphs.tensor("image_newline", config.parts().decoder().hidden());

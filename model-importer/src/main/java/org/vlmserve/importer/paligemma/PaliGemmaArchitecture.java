@@ -15,6 +15,7 @@ import org.vlmserve.importer.backbone.DecoderGraph;
 import org.vlmserve.importer.backbone.DecoderSpec;
 import org.vlmserve.importer.backbone.VisionTowerGraph;
 import org.vlmserve.importer.backbone.VisionTowerSpec;
+import org.vlmserve.importer.backbone.WordEmbeddings;
 import org.vlmserve.importer.checkpoint.CheckpointReader;
 import org.vlmserve.importer.checkpoint.CheckpointTensor;
 import org.vlmserve.importer.graph.Activation;
@@ -57,15 +58,16 @@ public final class PaliGemmaArchitecture implements Architecture {
         PaliGemmaTensors tensors = new PaliGemmaTensors(checkpoint);
         PrecisionPolicy policy = new PrecisionPolicy(options.precision());
         PaliGemmaConfig.Text text = config.text();
-        CheckpointTensor embeddings = tensors.text("embed_tokens.weight", text.vocabulary(), text.hidden());
-        CheckpointTensor head = text.tied() ? embeddings : tensors.head(text.vocabulary(), text.hidden());
+        WordEmbeddings words = tensors.words(text, warnings);
+        // The tower's pooling head.
+        checkpoint.leaveOut(name -> name.contains("vision_tower.head.") || name.contains("vision_model.head."));
 
         OnnxGraph encoder = new OnnxGraph("encoder", new WeightFile(GraphContract.WEIGHTS));
         new VisionTowerGraph(encoder, tower(config.vision()), tensors::vision, policy).build();
         OnnxGraph projector = new OnnxGraph("projector", new WeightFile(GraphContract.WEIGHTS));
         project(projector, config, tensors, policy);
         OnnxGraph decoder = new OnnxGraph("decoder", new WeightFile(GraphContract.WEIGHTS));
-        decode(decoder, text, tensors, head, policy);
+        decode(decoder, text, tensors, words.head(), policy);
 
         BundleManifest manifest = new BundleManifest(
                 BundleManifest.FORMAT,
@@ -75,13 +77,13 @@ public final class PaliGemmaArchitecture implements Architecture {
                 importedAt,
                 config.encoder(),
                 config.projector(),
-                config.decoder(embeddings.dtype()),
+                config.decoder(words.table().dtype()),
                 config.generation(),
                 config.preprocessingSection(),
                 config.promptSection(),
                 BundleManifest.Checkpoint.UNREMARKABLE,
                 null);
-        return new Blueprint(manifest, encoder, projector, decoder, List.of(embeddings), config.tokenizer());
+        return new Blueprint(manifest, encoder, projector, decoder, List.of(words.table()), config.tokenizer());
     }
 
     private static void refuse(String option, @Nullable Path given, String why) {

@@ -12,8 +12,8 @@ import org.vlmserve.importer.Blueprint;
 import org.vlmserve.importer.ImportOptions;
 import org.vlmserve.importer.backbone.DecoderGraph;
 import org.vlmserve.importer.backbone.DecoderSpec;
+import org.vlmserve.importer.backbone.WordEmbeddings;
 import org.vlmserve.importer.checkpoint.CheckpointReader;
-import org.vlmserve.importer.checkpoint.CheckpointTensor;
 import org.vlmserve.importer.graph.Activation;
 import org.vlmserve.importer.graph.CachedAttention;
 import org.vlmserve.importer.graph.MultimodalRotary;
@@ -55,8 +55,7 @@ public final class Qwen2VlArchitecture implements Architecture {
         }
         Qwen2VlTensors tensors = new Qwen2VlTensors(checkpoint);
         PrecisionPolicy policy = new PrecisionPolicy(options.precision());
-        CheckpointTensor embeddings = tensors.text("embed_tokens.weight", text.vocabulary(), text.hidden());
-        CheckpointTensor head = text.tied() ? embeddings : tensors.head(text.vocabulary(), text.hidden());
+        WordEmbeddings words = tensors.words(text, warnings);
 
         OnnxGraph encoder = new OnnxGraph("encoder", new WeightFile(GraphContract.WEIGHTS));
         Qwen2VlEncoder.build(encoder, config.vision(), tensors, policy);
@@ -84,7 +83,7 @@ public final class Qwen2VlArchitecture implements Architecture {
                                 decoder, text.mropeSection(), text.headDim(), text.ropeTheta(), text.contextLength()),
                         new CachedAttention(decoder, text.heads(), text.kvHeads(), text.headDim()),
                         policy)
-                .build(head);
+                .build(words.head());
 
         BundleManifest manifest = new BundleManifest(
                 BundleManifest.FORMAT,
@@ -94,12 +93,12 @@ public final class Qwen2VlArchitecture implements Architecture {
                 importedAt,
                 config.encoder(),
                 config.projector(),
-                config.decoder(embeddings.dtype()),
+                config.decoder(words.table().dtype()),
                 config.generation(),
                 config.preprocessingSection(),
                 config.promptSection(),
                 BundleManifest.Checkpoint.UNREMARKABLE,
                 config.chatTemplate());
-        return new Blueprint(manifest, encoder, projector, decoder, List.of(embeddings), config.tokenizer());
+        return new Blueprint(manifest, encoder, projector, decoder, List.of(words.table()), config.tokenizer());
     }
 }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
@@ -48,6 +49,14 @@ class TorchFileTest {
                         names.add(expected.path("name").asString());
                         assertTensor(reader, expected);
                     }
+                    for (JsonNode other : golden.path("others")) {
+                        String name = other.path("name").asString();
+                        names.add(name);
+                        assertUnsupported(
+                                () -> reader.tensor(List.of(name), 2),
+                                "tensor " + name + " is of type "
+                                        + other.path("storage").asString());
+                    }
                     assertThat(reader.names()).containsExactlyInAnyOrderElementsOf(names);
                 }
             }));
@@ -72,7 +81,7 @@ class TorchFileTest {
         assertThat(tensor.dtype())
                 .isEqualTo(
                         switch (expected.path("dtype").asString()) {
-                            case "float32" -> DType.F32;
+                            case "float32", "float64" -> DType.F32;
                             case "float16" -> DType.F16;
                             default -> DType.BF16;
                         });
@@ -80,9 +89,11 @@ class TorchFileTest {
         assertThat(asFloats(tensor)).as(tensor.name()).containsExactly(floats);
     }
 
-    /** {@link CheckpointTensor#data}, read here. */
+    /** {@link CheckpointTensor#copy}, read here. */
     private static float[] asFloats(CheckpointTensor tensor) {
-        ByteBuffer data = tensor.data().asByteBuffer().order(ByteOrder.LITTLE_ENDIAN);
+        ByteBuffer data =
+                ByteBuffer.allocateDirect(Math.toIntExact(tensor.byteSize())).order(ByteOrder.LITTLE_ENDIAN);
+        tensor.copy(0, tensor.rows(), MemorySegment.ofBuffer(data));
         float[] floats = new float[data.remaining() / tensor.dtype().bytes()];
         for (int i = 0; i < floats.length; i++) {
             floats[i] = switch (tensor.dtype()) {
@@ -284,7 +295,10 @@ class TorchFileTest {
                 "{\"metadata\":{},\"weight_map\":{\"head.weight\":\"pytorch_model-00001-of-00002.bin\","
                         + "\"0.bias\":\"pytorch_model-00002-of-00002.bin\"}}");
         try (CheckpointReader reader = CheckpointReader.open(directory)) {
-            assertThat(reader.names()).containsExactly("head.weight", "0.bias");
+            // Of the index only the files count.
+            assertThat(reader.names())
+                    .containsExactly(
+                            "embed.weight", "norm.weight", "head.weight", "0.weight", "0.bias", "1.weight", "1.bias");
             assertThat(reader.tensor(List.of("0.bias"), 4).file()).hasFileName("pytorch_model-00002-of-00002.bin");
         }
     }
@@ -296,8 +310,8 @@ class TorchFileTest {
         try (CheckpointReader reader = CheckpointReader.open(directory)) {
             CheckpointTensor embed = reader.tensor(List.of("embed.weight"), 5, 4);
             CheckpointTensor head = reader.tensor(List.of("head.weight"), 5, 4);
-            assertThat(embed.data().isMapped()).isTrue();
-            assertThat(head.data().address()).isEqualTo(embed.data().address());
+            assertThat(embed.segment().isMapped()).isTrue();
+            assertThat(head.segment().address()).isEqualTo(embed.segment().address());
         }
     }
 
@@ -310,7 +324,7 @@ class TorchFileTest {
         try (CheckpointReader reader = CheckpointReader.open(directory)) {
             bias = reader.beside(other).tensor(List.of("0.bias"), 4);
             assertThat(bias.readAll()).hasSize(4);
-            assertUnreadable(() -> reader.beside(directory.resolve("nowhere")), "nowhere", "holds no weights");
+            assertUnreadable(() -> reader.beside(directory.resolve("nowhere")), "nowhere", "there are no weights");
         }
         assertThatThrownBy(bias::readAll).isInstanceOf(IllegalStateException.class);
     }
@@ -325,6 +339,14 @@ class TorchFileTest {
     private void assertUnreadable(byte[] file, String... parts) throws IOException {
         Files.write(directory.resolve("pytorch_model.bin"), file);
         assertUnreadable(() -> CheckpointReader.open(directory).close(), parts);
+    }
+
+    private static void assertUnsupported(ThrowingCallable call, String... parts) {
+        assertThatThrownBy(call)
+                .isInstanceOfSatisfying(
+                        VlmException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.CHECKPOINT_UNSUPPORTED))
+                .message()
+                .contains(Arrays.asList(parts));
     }
 
     private static void assertUnreadable(ThrowingCallable call, String... parts) {

@@ -76,7 +76,7 @@ class OriginalArchitectureTest {
         for (String name : List.of("config.json", "preprocessor_config.json")) {
             Files.copy(tower.resolve(name), bare.resolve(name));
         }
-        refuses(bare, "bare", "holds no weights");
+        refuses(bare, "bare", "there are no weights");
     }
 
     @Test

@@ -7,6 +7,7 @@ import org.jspecify.annotations.Nullable;
 import org.vlmserve.families.bundle.BundleManifest;
 import org.vlmserve.families.bundle.BundleSections;
 import org.vlmserve.families.checkpoint.ChatTemplates;
+import org.vlmserve.families.checkpoint.CheckpointConfig;
 import org.vlmserve.families.checkpoint.CheckpointJson;
 import org.vlmserve.families.checkpoint.GenerationDefaults;
 import org.vlmserve.families.checkpoint.TokenizerFiles;
@@ -36,22 +37,20 @@ public record ClipLlamaCheckpoint(
 
     /**
      * @param modelType that config.json must name
+     * @param tiedByText as in {@link LlamaDecoder#read}
      * @param chatTemplate a file that takes the place of the checkpoint's chat template
      * @param warnings is told of what is not refused
      * @throws org.vlmserve.protocol.error.VlmException {@code CHECKPOINT_UNREADABLE} for a file or key that is missing or
      *     malformed, {@code CHECKPOINT_UNSUPPORTED} for what is not built
      */
     public static ClipLlamaCheckpoint read(
-            Path checkpoint, String modelType, @Nullable Path chatTemplate, Warnings warnings) {
-        CheckpointJson config = CheckpointJson.read(checkpoint.resolve("config.json"));
+            Path checkpoint, String modelType, boolean tiedByText, @Nullable Path chatTemplate, Warnings warnings) {
+        CheckpointJson config = CheckpointConfig.read(checkpoint);
         if (!modelType.equals(config.optionalString("model_type"))) {
             throw config.unsupported("model_type", modelType);
         }
-        if (config.has("quantization_config")) {
-            throw config.unsupported("quantization_config", "weights in bf16, fp16 or fp32");
-        }
         ClipTower tower = ClipTower.nested(config);
-        LlamaDecoder decoder = LlamaDecoder.read(config, config.object("text_config"), "llama");
+        LlamaDecoder decoder = LlamaDecoder.read(config, config.object("text_config"), "llama", tiedByText);
         TokenizerFiles tokenizer =
                 TokenizerFiles.read(checkpoint, config, modelType, decoder.vocabulary(), List.of(), warnings);
         // transformers' attribute map: image_token_id is an alias, and wins where both stand.

@@ -11,7 +11,7 @@ import org.vlmserve.protocol.tensor.DType;
  * default of transformers' class (5.18, {@code configuration_llama.py}, {@code configuration_mistral.py}).
  *
  * @param slidingWindow how many positions each position sees, itself among them; null for all before it
- * @param tied whether the output layer is the embedding table
+ * @param tied whether output layer and embedding table are one where the checkpoint has only one of them
  */
 public record LlamaDecoder(
         int hidden,
@@ -31,24 +31,26 @@ public record LlamaDecoder(
     private static final String MISTRAL = "mistral";
 
     /**
-     * @param config a whole configuration, whose {@code tie_word_embeddings} counts too
-     * @param text the language model's part of it, which may be {@code config} itself
+     * @param config a whole configuration
+     * @param text the language model's part of it
      * @param absentType what a {@code text} without {@code model_type} is
+     * @param tiedByText whether {@code tie_word_embeddings} counts in {@code text} too, and not in {@code config} alone: that is
+     *     each class's own in transformers
      */
-    public static LlamaDecoder read(CheckpointJson config, CheckpointJson text, String absentType) {
+    public static LlamaDecoder read(CheckpointJson config, CheckpointJson text, String absentType, boolean tiedByText) {
         String type = text.string("model_type", absentType);
         if (!List.of("llama", MISTRAL).contains(type)) {
             throw text.unsupported("model_type", "llama, " + MISTRAL);
         }
-        return read(config, text, type.equals(MISTRAL));
+        return read(config, text, type.equals(MISTRAL), tiedByText);
     }
 
     /** Of a configuration that is itself Llama's, whatever its {@code model_type}. */
     public static LlamaDecoder llama(CheckpointJson config) {
-        return read(config, config, false);
+        return read(config, config, false, false);
     }
 
-    private static LlamaDecoder read(CheckpointJson config, CheckpointJson text, boolean mistral) {
+    private static LlamaDecoder read(CheckpointJson config, CheckpointJson text, boolean mistral, boolean tiedByText) {
         int hidden = text.positiveInt("hidden_size", 4096);
         int heads = text.positiveInt("num_attention_heads", 32);
         // Absent, Mistral has 8; a written null means as many as there are heads.
@@ -84,7 +86,8 @@ public record LlamaDecoder(
                 text.doubleValue("rms_norm_eps", 1e-6),
                 RotaryScaling.read(text, 10_000),
                 mistral ? slidingWindow(text) : null,
-                config.booleanValue("tie_word_embeddings", false) || text.booleanValue("tie_word_embeddings", false),
+                config.booleanValue("tie_word_embeddings", false)
+                        || (tiedByText && text.booleanValue("tie_word_embeddings", false)),
                 text.intOrInts("eos_token_id", config.intOrInts("eos_token_id", List.of(2))));
     }
 

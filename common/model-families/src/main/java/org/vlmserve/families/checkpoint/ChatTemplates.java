@@ -67,6 +67,10 @@ public final class ChatTemplates {
     }
 
     private static String text(Path file) {
+        String mistaken = FileContent.TEXT.mistaken(file);
+        if (mistaken != null) {
+            throw new VlmException(ErrorCode.CHECKPOINT_UNREADABLE, file + ": is no chat template: " + mistaken);
+        }
         try {
             if (Files.size(file) > LARGEST_FILE) {
                 throw new VlmException(

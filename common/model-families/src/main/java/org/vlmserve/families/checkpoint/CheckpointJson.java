@@ -10,6 +10,7 @@ import org.jspecify.annotations.Nullable;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 import tools.jackson.core.JacksonException;
+import tools.jackson.core.json.JsonReadFeature;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
@@ -29,6 +30,10 @@ public final class CheckpointJson {
 
     /** Characters of a value that an error quotes. */
     private static final int LONGEST_SHOWN = 200;
+    /** What Python's reader takes: infinities and NaN, which transformers writes, and the last of several equal keys. */
+    private static final JsonMapper JSON = JsonMapper.builder()
+            .enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS)
+            .build();
 
     private final Path file;
     private final String path;
@@ -63,16 +68,29 @@ public final class CheckpointJson {
                         file + ": it has " + Files.size(file) + " bytes, expected at most " + LARGEST_FILE
                                 + "; is it another file under this name?");
             }
-            JsonNode tree = JsonMapper.shared().readTree(Files.readAllBytes(file));
+            byte[] text = Files.readAllBytes(file);
+            if (text.length > 2 && text[0] == (byte) 0xef && text[1] == (byte) 0xbb && text[2] == (byte) 0xbf) {
+                // Neither Python's reader nor that of the tokenizers takes it.
+                throw new VlmException(
+                        ErrorCode.CHECKPOINT_UNREADABLE,
+                        file + ": begins with a UTF-8 byte order mark; save it again without one");
+            }
+            JsonNode tree = JSON.readTree(text);
             if (!tree.isObject()) {
-                throw new VlmException(ErrorCode.CHECKPOINT_UNREADABLE, file + ": expected a JSON object");
+                String mistaken = FileContent.TEXT.mistaken(file);
+                throw new VlmException(
+                        ErrorCode.CHECKPOINT_UNREADABLE,
+                        file + ": " + (mistaken == null ? "expected a JSON object" : mistaken));
             }
             return new CheckpointJson(file, "", tree);
         } catch (IOException e) {
             throw new VlmException(ErrorCode.CHECKPOINT_UNREADABLE, file + ": cannot be read: " + e, e);
         } catch (JacksonException e) {
+            String mistaken = FileContent.TEXT.mistaken(file);
             throw new VlmException(
-                    ErrorCode.CHECKPOINT_UNREADABLE, file + ": is no JSON: " + e.getOriginalMessage(), e);
+                    ErrorCode.CHECKPOINT_UNREADABLE,
+                    file + ": is no JSON: " + (mistaken == null ? e.getOriginalMessage() : mistaken),
+                    e);
         }
     }
 

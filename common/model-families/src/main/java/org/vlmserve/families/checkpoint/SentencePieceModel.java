@@ -53,6 +53,10 @@ record SentencePieceModel(List<Piece> pieces) {
     static SentencePieceModel read(Path file) {
         List<Piece> pieces = new ArrayList<>();
         int modelType = 1; // the default in the schema
+        String mistaken = FileContent.SENTENCE_PIECE.mistaken(file);
+        if (mistaken != null) {
+            throw unreadable(file, "is no SentencePiece model: " + mistaken);
+        }
         try {
             if (Files.size(file) > LARGEST_FILE) {
                 throw unreadable(file, "has " + Files.size(file) + " bytes; expected at most " + LARGEST_FILE);

@@ -20,7 +20,7 @@ public record LlavaConfig(ClipLlamaCheckpoint parts, LlavaPreprocessing preproce
 
     /** As {@link ClipLlamaCheckpoint#read}. */
     public static LlavaConfig read(Path checkpoint, @Nullable Path chatTemplate, Warnings warnings) {
-        ClipLlamaCheckpoint parts = ClipLlamaCheckpoint.read(checkpoint, MODEL_TYPE, chatTemplate, warnings);
+        ClipLlamaCheckpoint parts = ClipLlamaCheckpoint.read(checkpoint, MODEL_TYPE, true, chatTemplate, warnings);
         return new LlavaConfig(
                 parts, LlavaPreprocessing.read(PictureProcessor.read(checkpoint), parts.tower(), parts.features()));
     }

@@ -19,6 +19,7 @@ import org.vlmserve.families.bundle.BundleManifest;
 import org.vlmserve.families.bundle.BundleSections;
 import org.vlmserve.families.checkpoint.AddedToken;
 import org.vlmserve.families.checkpoint.ChatTemplates;
+import org.vlmserve.families.checkpoint.CheckpointConfig;
 import org.vlmserve.families.checkpoint.CheckpointJson;
 import org.vlmserve.families.checkpoint.GenerationDefaults;
 import org.vlmserve.families.checkpoint.PictureProcessor;
@@ -90,10 +91,7 @@ public record OriginalConfig(
      */
     public static OriginalConfig read(
             Path checkpoint, @Nullable Path visionTower, @Nullable Path chatTemplate, Warnings warnings) {
-        CheckpointJson config = CheckpointJson.read(checkpoint.resolve("config.json"));
-        if (config.has("quantization_config")) {
-            throw config.unsupported("quantization_config", "weights in bf16, fp16 or fp32");
-        }
+        CheckpointJson config = CheckpointConfig.read(checkpoint);
         Path towerDirectory = visionTower == null ? towerInside(checkpoint, config) : visionTower;
         ClipTower tower = tower(towerDirectory);
         if (config.requireInt("mm_hidden_size") != tower.width() || config.booleanValue("s2", false)) {
@@ -133,10 +131,13 @@ public record OriginalConfig(
     private static Path towerInside(Path checkpoint, CheckpointJson config) {
         String name = config.string(TOWER, "");
         // A name that holds a NUL is none for a file, and makes Path throw.
-        Path inside = checkpoint.resolve(name.indexOf('\0') < 0 ? name : "").normalize();
+        Path inside = checkpoint.resolve(name.indexOf('\0') < 0 ? name : "");
+        // Of absolute paths alone is it known what lies in what.
+        Path place = checkpoint.toAbsolutePath().normalize();
+        Path absolute = inside.toAbsolutePath().normalize();
         if (name.isEmpty()
-                || inside.equals(checkpoint.normalize())
-                || !inside.startsWith(checkpoint.normalize())
+                || absolute.equals(place)
+                || !absolute.startsWith(place)
                 || !Files.isDirectory(inside)) {
             throw config.unreadable(
                     TOWER, "the directory of that vision tower's checkpoint, given with --vision-tower DIR");
@@ -146,7 +147,7 @@ public record OriginalConfig(
 
     /** The configuration of a vision tower alone, or a whole CLIP's. */
     private static ClipTower tower(Path directory) {
-        CheckpointJson config = CheckpointJson.read(directory.resolve("config.json"));
+        CheckpointJson config = CheckpointConfig.read(directory);
         return config.has("vision_config") ? ClipTower.read(config.object("vision_config")) : ClipTower.read(config);
     }
 

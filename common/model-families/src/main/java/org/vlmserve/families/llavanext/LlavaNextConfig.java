@@ -20,7 +20,7 @@ public record LlavaNextConfig(ClipLlamaCheckpoint parts, LlavaNextPreprocessing 
 
     /** As {@link ClipLlamaCheckpoint#read}. */
     public static LlavaNextConfig read(Path checkpoint, @Nullable Path chatTemplate, Warnings warnings) {
-        ClipLlamaCheckpoint parts = ClipLlamaCheckpoint.read(checkpoint, MODEL_TYPE, chatTemplate, warnings);
+        ClipLlamaCheckpoint parts = ClipLlamaCheckpoint.read(checkpoint, MODEL_TYPE, false, chatTemplate, warnings);
         if (parts.features().classToken()) {
             // The reference lays the rows out as a square of patches, which one row more is not.
             throw parts.config().unsupported("vision_feature_select_strategy", "default");

@@ -7,6 +7,7 @@ import java.util.List;
 import org.vlmserve.families.bundle.BundleManifest;
 import org.vlmserve.families.bundle.BundleSections;
 import org.vlmserve.families.checkpoint.AddedToken;
+import org.vlmserve.families.checkpoint.CheckpointConfig;
 import org.vlmserve.families.checkpoint.CheckpointJson;
 import org.vlmserve.families.checkpoint.GenerationDefaults;
 import org.vlmserve.families.checkpoint.PictureProcessor;
@@ -64,7 +65,7 @@ public record PaliGemmaConfig(
      * @param windows for each layer how many last positions a token of the answer sees, itself among them; 0 for all
      * @param sandwichNorms whether what attention and MLP give is normalised too
      * @param hiddenAct {@code gelu_pytorch_tanh} or {@code gelu}, the erf form
-     * @param tied whether the output layer is the embedding table
+     * @param tied whether output layer and embedding table are one where the checkpoint has only one of them
      */
     public record Text(
             int hidden,
@@ -97,12 +98,9 @@ public record PaliGemmaConfig(
      *     {@code CHECKPOINT_UNSUPPORTED} for what this code does not build
      */
     public static PaliGemmaConfig read(Path checkpoint, Warnings warnings) {
-        CheckpointJson config = CheckpointJson.read(checkpoint.resolve("config.json"));
+        CheckpointJson config = CheckpointConfig.read(checkpoint);
         if (!MODEL_TYPE.equals(config.optionalString("model_type"))) {
             throw config.unsupported("model_type", MODEL_TYPE);
-        }
-        if (config.has("quantization_config")) {
-            throw config.unsupported("quantization_config", "weights in bf16, fp16 or fp32");
         }
         Vision vision = vision(config);
         CheckpointJson textConfig = config.object("text_config");

@@ -5,6 +5,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.vlmserve.families.bundle.BundleManifest;
 import org.vlmserve.families.checkpoint.ChatTemplates;
+import org.vlmserve.families.checkpoint.CheckpointConfig;
 import org.vlmserve.families.checkpoint.CheckpointJson;
 import org.vlmserve.families.checkpoint.GenerationDefaults;
 import org.vlmserve.families.checkpoint.PictureProcessor;
@@ -77,7 +78,7 @@ public record Qwen2VlConfig(
      * The language model.
      *
      * @param mropeSection pairs of rotary dimensions for time, height and width; they add up to half the head
-     * @param tied whether the output layer is the embedding table
+     * @param tied whether output layer and embedding table are one where the checkpoint has only one of them
      */
     public record Text(
             int hidden,
@@ -109,12 +110,9 @@ public record Qwen2VlConfig(
      *     {@code CHECKPOINT_UNSUPPORTED} for what this code does not build
      */
     public static Qwen2VlConfig read(Path checkpoint, @Nullable Path chatTemplate, Warnings warnings) {
-        CheckpointJson config = CheckpointJson.read(checkpoint.resolve("config.json"));
+        CheckpointJson config = CheckpointConfig.read(checkpoint);
         if (!MODEL_TYPE.equals(config.optionalString("model_type"))) {
             throw config.unsupported("model_type", MODEL_TYPE);
-        }
-        if (config.has("quantization_config")) {
-            throw config.unsupported("quantization_config", "weights in bf16, fp16 or fp32");
         }
         CheckpointJson textConfig = config.has("text_config") ? config.object("text_config") : config;
         Text text = text(config, textConfig);

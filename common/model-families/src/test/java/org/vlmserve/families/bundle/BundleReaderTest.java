@@ -86,6 +86,9 @@ class BundleReaderTest {
         "/decoder/embeddingScale, 0, decoder.embeddingScale",
         "/encoder, 5, encoder",
         "/generation/eosTokenIds, null, generation.eosTokenIds",
+        "/checkpoint, null, checkpoint",
+        "/checkpoint/warnings, null, checkpoint.warnings",
+        "/checkpoint/unusedTensors, 5, checkpoint.unusedTensors",
         "/format, 99, format",
         "/format, 'one', format",
     })

@@ -105,7 +105,7 @@ class SentencePieceConverterTest {
         write("{\"version\":\"1.0\"}".getBytes(StandardCharsets.UTF_8));
         refuses(ErrorCode.CHECKPOINT_UNREADABLE, "SentencePiece model");
         write(new byte[0]);
-        refuses(ErrorCode.CHECKPOINT_UNREADABLE, "has no pieces");
+        refuses(ErrorCode.CHECKPOINT_UNREADABLE, "it is empty");
         write(new byte[] {10, -1, -1, -1, -1, -1, -1, -1, -1, -1, 1});
         refuses(ErrorCode.CHECKPOINT_UNREADABLE, "asks for 18446744073709551615 bytes");
         Files.delete(directory.resolve("tokenizer.model"));
