@@ -17,6 +17,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.vlmserve.families.FamilyRegistry;
 import org.vlmserve.families.bundle.Bundle;
 import org.vlmserve.families.bundle.BundleReader;
+import org.vlmserve.families.prompt.ControlTokens;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 import org.vlmserve.testing.GoldenCheckpoint;
@@ -115,7 +116,7 @@ class ImportFuzzTest {
         try {
             Bundle bundle = BundleReader.read(target);
             FAMILIES.familyOf(bundle).preprocessor(bundle);
-            FAMILIES.familyOf(bundle).promptBuilder(bundle);
+            FAMILIES.familyOf(bundle).promptBuilder(bundle, ControlTokens.TEXT);
         } finally {
             try (Stream<Path> all = Files.walk(target)) {
                 for (Path each : all.toList().reversed()) {
