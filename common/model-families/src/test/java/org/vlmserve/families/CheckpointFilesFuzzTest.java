@@ -164,7 +164,8 @@ class CheckpointFilesFuzzTest {
         switch (directory.relativize(checkpoint).getName(0).toString()) {
             case "qwen2_vl" -> Qwen2VlConfig.read(checkpoint, null, new Warnings());
             case "llava" -> LlavaConfig.read(checkpoint, null, new Warnings());
-            case "llava_llama" -> OriginalConfig.read(checkpoint, Files.exists(tower) ? tower : null, null, new Warnings());
+            case "llava_llama" ->
+                OriginalConfig.read(checkpoint, Files.exists(tower) ? tower : null, null, new Warnings());
             case "llava_next" -> LlavaNextConfig.read(checkpoint, null, new Warnings());
             case "paligemma" -> PaliGemmaConfig.read(checkpoint, new Warnings());
             default -> throw new IllegalStateException("a family of goldens without a reader: " + checkpoint);
