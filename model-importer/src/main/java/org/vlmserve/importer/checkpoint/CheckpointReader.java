@@ -2,7 +2,6 @@ package org.vlmserve.importer.checkpoint;
 
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
-import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;

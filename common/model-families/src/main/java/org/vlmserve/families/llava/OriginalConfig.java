@@ -135,10 +135,7 @@ public record OriginalConfig(
         // Of absolute paths alone is it known what lies in what.
         Path place = checkpoint.toAbsolutePath().normalize();
         Path absolute = inside.toAbsolutePath().normalize();
-        if (name.isEmpty()
-                || absolute.equals(place)
-                || !absolute.startsWith(place)
-                || !Files.isDirectory(inside)) {
+        if (name.isEmpty() || absolute.equals(place) || !absolute.startsWith(place) || !Files.isDirectory(inside)) {
             throw config.unreadable(
                     TOWER, "the directory of that vision tower's checkpoint, given with --vision-tower DIR");
         }
