@@ -188,7 +188,7 @@ class WeightFilesFuzzTest {
         tensor.read(tensor.rows() - 1, tensor.columns() - row.length, row.length, row, 0);
         if (elements <= 4096) {
             try (Arena arena = Arena.ofConfined()) {
-                tensor.copy(0, tensor.rows(), arena.allocate(tensor.byteSize()));
+                tensor.copy(0, tensor.rows(), arena.allocate(tensor.byteSize(), Long.BYTES));
             }
             tensor.asFloats();
             tensor.largest(0);
