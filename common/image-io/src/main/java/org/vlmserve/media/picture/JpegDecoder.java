@@ -231,7 +231,8 @@ final class JpegDecoder {
             if (raster.getWidth() != width || raster.getHeight() != height || raster.getNumBands() != components) {
                 throw file.unreadable("its header contradicts its data", null);
             }
-            if (!warnings.isEmpty()) {
+            // The first warning is all that libjpeg gives; bytes too many say that none was missing before them.
+            if (warnings.stream().anyMatch(warning -> !warning.contains("extraneous bytes"))) {
                 throw file.unreadable("it is cut off after " + file.length() + " bytes", null);
             }
             if (raster.getDataBuffer() instanceof DataBufferByte buffer
@@ -251,7 +252,7 @@ final class JpegDecoder {
             }
             return samples;
         } catch (IOException | IllegalArgumentException | IndexOutOfBoundsException e) {
-            throw file.unreadable(e.toString(), e);
+            throw file.unreadable(e);
         } finally {
             if (reader != null) {
                 reader.dispose();

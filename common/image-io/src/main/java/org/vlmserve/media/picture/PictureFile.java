@@ -12,6 +12,8 @@ import org.vlmserve.protocol.error.VlmException;
  */
 final class PictureFile {
 
+    private static final int LONGEST_WORDS = 200;
+
     private final byte[] bytes;
     private final String type;
     private final PictureLimits limits;
@@ -125,6 +127,14 @@ final class PictureFile {
     VlmException unreadable(String problem, @Nullable Throwable cause) {
         return new VlmException(
                 ErrorCode.PICTURE_UNREADABLE, "the " + type + " picture cannot be read: " + problem, cause);
+    }
+
+    /** What a library ran into. Its words may quote the file, so they are kept short and printable. */
+    VlmException unreadable(Exception failure) {
+        String words = String.valueOf(failure.getMessage()).replaceAll("[^\\x20-\\x7e]", "?");
+        return unreadable(
+                failure.getClass().getSimpleName() + ", " + words.substring(0, Math.min(words.length(), LONGEST_WORDS)),
+                failure);
     }
 
     VlmException unsupported(String what) {

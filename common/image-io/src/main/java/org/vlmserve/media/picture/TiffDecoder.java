@@ -44,7 +44,7 @@ final class TiffDecoder {
             throw e;
         } catch (IOException | RuntimeException e) {
             // The decoder answers broken data with whatever its arithmetic runs into.
-            throw file.unreadable(e.toString(), e);
+            throw file.unreadable(e);
         } finally {
             if (reader != null) {
                 reader.dispose();

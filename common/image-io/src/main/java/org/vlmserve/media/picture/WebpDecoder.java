@@ -137,7 +137,7 @@ final class WebpDecoder {
             throw e;
         } catch (IOException | RuntimeException e) {
             // The decoder answers broken data with whatever its arithmetic runs into.
-            throw file.unreadable(e.toString(), e);
+            throw file.unreadable(e);
         }
     }
 
