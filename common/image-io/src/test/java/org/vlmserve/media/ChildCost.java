@@ -76,7 +76,8 @@ public final class ChildCost {
     private static void eight(VideoDecoder decoder, byte[] clip) {
         var unused = decoder.decode(
                 clip,
-                stream -> IntStream.range(0, 8).map(i -> i * stream.frames() / 8).toArray(),
+                stream ->
+                        IntStream.range(0, 8).map(i -> i * stream.frames() / 8).toArray(),
                 () -> {});
     }
 
