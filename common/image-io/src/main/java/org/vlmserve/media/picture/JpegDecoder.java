@@ -233,6 +233,7 @@ final class JpegDecoder {
         try (MemoryCacheImageInputStream in = new MemoryCacheImageInputStream(new ByteArrayInputStream(jpeg))) {
             reader = spi().createReaderInstance();
             reader.setInput(in, true, true);
+            reader.addIIOReadProgressListener(new Progress(file));
             List<String> warnings = new ArrayList<>();
             if (endless) {
                 reader.addIIOReadWarningListener((source, warning) -> warnings.add(warning));

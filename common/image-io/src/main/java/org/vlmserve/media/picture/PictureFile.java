@@ -18,13 +18,15 @@ final class PictureFile {
     private final String type;
     private final PictureLimits limits;
     private final Rendering rendering;
+    private final Runnable checkpoint;
     private long reserved;
 
-    PictureFile(byte[] bytes, String type, PictureLimits limits, Rendering rendering) {
+    PictureFile(byte[] bytes, String type, PictureLimits limits, Rendering rendering, Runnable checkpoint) {
         this.bytes = bytes;
         this.type = type;
         this.limits = limits;
         this.rendering = rendering;
+        this.checkpoint = checkpoint;
     }
 
     /** Whether the picture is wanted as a person sees it, and not as the reference computes on it. */
@@ -106,6 +108,11 @@ final class PictureFile {
                     "the picture is " + width + "×" + height + ", " + width * height + " pixels; at most " + most
                             + " are accepted, send it smaller");
         }
+    }
+
+    /** Says that decoding gets on; throws when nobody waits for it any more. */
+    void progress() {
+        checkpoint.run();
     }
 
     /** Declares that so many bytes are about to be allocated, beside those declared before. */

@@ -25,6 +25,7 @@ final class TiffDecoder {
                 new MemoryCacheImageInputStream(new ByteArrayInputStream(directory.reduced()))) {
             reader = new TIFFImageReaderSpi().createReaderInstance();
             reader.setInput(in, true, true);
+            reader.addIIOReadProgressListener(new Progress(file));
             BufferedImage image = reader.read(0);
             if (image.getWidth() != directory.width() || image.getHeight() != directory.height()) {
                 throw file.unreadable("its header contradicts its data", null);

@@ -162,6 +162,18 @@ class HostilePicturesTest {
     }
 
     @Test
+    void aPictureThatNobodyWaitsForIsGivenUp() {
+        VlmException gone = new VlmException(ErrorCode.CANCELLED, "the caller hung up");
+        for (byte[] file : List.of(resource("grey16.png"), resource("jpeg-no-eoi.jpg"))) {
+            assertThatThrownBy(() -> READER.read(file, Rendering.VIEWER, () -> {
+                        throw gone;
+                    }))
+                    .isSameAs(gone);
+        }
+        assertThat(ENDED).containsExactly("cancelled");
+    }
+
+    @Test
     void aProcessGoesOnAfterEachOfThem() {
         for (Case hostile : refused()) {
             assertThatThrownBy(() -> READER.read(hostile.file(), Rendering.VIEWER, () -> {}))
