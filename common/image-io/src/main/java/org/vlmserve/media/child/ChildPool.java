@@ -186,7 +186,9 @@ public final class ChildPool implements AutoCloseable {
         if (closed) {
             child.kill(ChildProcess.Reason.CLOSED);
         }
-        if (child.alive() && child.jobs() < config.jobsPerChild()) {
+        // A heap that a large job has grown hardly shrinks again.
+        boolean large = child.residentBytes() > config.residentBytes() / 2;
+        if (child.alive() && !large && child.jobs() < config.jobsPerChild()) {
             idle.addFirst(child);
             return;
         }

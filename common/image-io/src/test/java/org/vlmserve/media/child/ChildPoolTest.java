@@ -175,6 +175,15 @@ class ChildPoolTest {
     }
 
     @Test
+    void aProcessThatALargeJobHasGrownIsReplaced() {
+        use(new ChildPoolConfig(1, 256 << 20, 400 << 20, Duration.ofSeconds(60), 1000));
+        long pid = echo(1, new byte[0]).pid();
+        assertThat(echo(2, new byte[200 << 20]).pid()).isEqualTo(pid);
+        assertThat(echo(3, new byte[0]).pid()).isNotEqualTo(pid);
+        assertThat(ended).containsExactly("recycled");
+    }
+
+    @Test
     void aProcessThatDiedBetweenJobsCostsNoJob() throws Exception {
         long pid = echo(1, new byte[0]).pid();
         ProcessHandle process = ProcessHandle.of(pid).orElseThrow();

@@ -96,6 +96,11 @@ class HostilePicturesTest {
                 ErrorCode.PICTURE_UNREADABLE));
         all.add(new Case(
                 "TIFF: strip beyond the end", tiff(Map.of(279, 1_000_000L), 10, 10), ErrorCode.PICTURE_UNREADABLE));
+        all.add(new Case("TIFF: compression", tiff(Map.of(259, 50_000L), 4, 4), ErrorCode.PICTURE_TYPE_UNSUPPORTED));
+        byte[] jpegInside = tiff(Map.of(259, 7L), 4, 4);
+        byte[] inside = jpeg(0xc0, 8, 65_000, 65_000, 3);
+        System.arraycopy(inside, 0, jpegInside, jpegInside.length - 48, inside.length);
+        all.add(new Case("TIFF: a strip in JPEG of another size", jpegInside, ErrorCode.PICTURE_UNREADABLE));
         byte[] manyValues = tiff(Map.of(), 10, 10);
         ByteBuffer.wrap(manyValues).order(ByteOrder.LITTLE_ENDIAN).putInt(10 + 2 * 12 + 4, -1);
         all.add(new Case("TIFF: values of an entry", manyValues, ErrorCode.PICTURE_UNREADABLE));
