@@ -175,10 +175,23 @@ class ChildPoolTest {
     }
 
     @Test
-    void aProcessThatALargeJobHasGrownIsReplaced() {
+    void aLargeJobLeavesNoLargeProcess() {
         use(new ChildPoolConfig(1, 256 << 20, 400 << 20, Duration.ofSeconds(60), 1000));
         long pid = echo(1, new byte[0]).pid();
-        assertThat(echo(2, new byte[200 << 20]).pid()).isEqualTo(pid);
+        for (int i = 0; i < 5; i++) {
+            assertThat((long) pool.run(
+                            TestJobs.Grow.class, new byte[0], new byte[0], LONG, () -> {}, DataInputStream::readLong))
+                    .isEqualTo(pid);
+        }
+        assertThat(ended).isEmpty();
+    }
+
+    @Test
+    void aProcessThatKeepsTheMemoryOfAJobIsReplaced() {
+        long pid = echo(1, new byte[0]).pid();
+        long keeper =
+                pool.run(TestJobs.Keep.class, new byte[0], new byte[0], LONG, () -> {}, DataInputStream::readLong);
+        assertThat(keeper).isEqualTo(pid);
         assertThat(echo(3, new byte[0]).pid()).isNotEqualTo(pid);
         assertThat(ended).containsExactly("recycled");
     }
