@@ -10,10 +10,12 @@ import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.vlmserve.protocol.Medium;
 import org.vlmserve.protocol.PictureFiles;
 import org.vlmserve.protocol.PictureLayout;
 import org.vlmserve.protocol.PictureSource;
 import org.vlmserve.protocol.PixelLimits;
+import org.vlmserve.protocol.Rendering;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 import tools.jackson.databind.JsonNode;
@@ -60,6 +62,39 @@ class PlanApiTest {
         assertThat(road.lastPlanned().pictures().get(1).limits()).isEqualTo(new PixelLimits(null, 1000L));
         assertThat(((PictureFiles) road.lastPlanned().pictures().get(1).subject()).files())
                 .containsExactly(picture);
+    }
+
+    @Test
+    void picturesAreWantedAsAPersonSeesThemUnlessTheRequestSaysOtherwise() throws Exception {
+        String url = Pictures.dataUrl(Pictures.png(6, 4));
+        String plan = "{\"model\":\"line-reader\",\"pictures\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"" + url
+                + "\"}},{\"type\":\"image_url\",\"image_url\":{\"url\":\"" + url
+                + "\",\"rendering\":\"reference\"}}]}";
+        assertThat(gateway.post(PATH, plan).statusCode()).isEqualTo(200);
+        assertThat(road.lastPlanned().pictures())
+                .extracting(picture -> ((PictureFiles) picture.subject()).rendering())
+                .containsExactly(Rendering.VIEWER, Rendering.REFERENCE);
+    }
+
+    @Test
+    void furtherPagesOfAFileAreTold() throws Exception {
+        PictureLayout first = new PictureLayout(
+                new PictureSource(Medium.PICTURE, 1, 6, 4, 12),
+                6,
+                4,
+                List.of(new PictureLayout.Grid(1, 4, 6)),
+                1,
+                1,
+                24);
+        try {
+            road.onPlan(request -> CompletableFuture.completedFuture(List.of(first)));
+            assertThat(TestGateway.json(gateway.post(PATH, SIZE))
+                            .at("/pictures/0/source/frames_in_file")
+                            .asInt())
+                    .isEqualTo(12);
+        } finally {
+            road.onPlan(FakeRoad::layouts);
+        }
     }
 
     @Test

@@ -29,6 +29,8 @@ final class JavaCommand {
         command.add(JAVA);
         command.add("-Xmx" + program.maxHeap());
         command.add("-XX:+UseSerialGC");
+        // Who has run out of memory answers for nothing any more; the supervisor starts another.
+        command.add("-XX:+ExitOnOutOfMemoryError");
         command.addAll(options);
         command.addAll(suite.arguments(program));
         command.addAll(arguments);

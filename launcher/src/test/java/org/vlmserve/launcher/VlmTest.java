@@ -137,6 +137,12 @@ class VlmTest {
         Files.writeString(directory.resolve("with space/text.png"), "no picture");
         assertThat(suite.vlm("ask", "text.png", "What?").err()).startsWith("error [picture_type_unsupported] ");
 
+        byte[] photo = "\0\0\0\030ftypheic\0\0\0\0mif1heic".getBytes(StandardCharsets.ISO_8859_1);
+        Files.write(directory.resolve("with space/photo.jpg"), photo);
+        assertThat(suite.vlm("ask", "photo.jpg", "What?").err())
+                .startsWith("error [picture_type_unsupported] ")
+                .contains("photo.jpg is HEIC");
+
         byte[] clip = "\0\0\0\030ftypisom".getBytes(StandardCharsets.ISO_8859_1);
         Files.write(directory.resolve("with space/clip"), clip);
         assertThat(suite.vlm("ask", "clip", "https://example.org/a.MP4?b=c", "What?")

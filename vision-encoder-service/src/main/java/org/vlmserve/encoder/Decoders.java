@@ -26,8 +26,8 @@ public final class Decoders implements AutoCloseable {
         children = new ChildPool(
                 new ChildPoolConfig(
                         decoding.processes(),
-                        decoding.heap().toBytes(),
-                        decoding.memory().toBytes(),
+                        decoding.heapBytes(),
+                        decoding.memoryBytes(),
                         decoding.silence(),
                         decoding.filesPerProcess()),
                 new Counting(meters));

@@ -111,6 +111,14 @@ public record EncoderSettings(
             }
         }
 
+        long heapBytes() {
+            return heap.toBytes();
+        }
+
+        long memoryBytes() {
+            return memory.toBytes();
+        }
+
         /** Bytes that a picture may take while it is decoded, in a process or here. */
         long maxBytes() {
             return heap.toBytes() - RESERVE.toBytes();

@@ -99,7 +99,7 @@ public final class FrameReader {
         for (byte[] file : files) {
             checkpoint.run();
             StillPicture picture = pictures.read(file, content.rendering(), checkpoint);
-            inFiles += picture.framesInFile();
+            inFiles = (int) Math.min(Integer.MAX_VALUE, (long) inFiles + picture.framesInFile());
             frames.add(picture.rgb());
             requireSame(frames);
         }

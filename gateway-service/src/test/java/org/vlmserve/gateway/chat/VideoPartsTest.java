@@ -24,6 +24,7 @@ import org.vlmserve.protocol.ChatTurn;
 import org.vlmserve.protocol.FrameSampling;
 import org.vlmserve.protocol.Medium;
 import org.vlmserve.protocol.PixelLimits;
+import org.vlmserve.protocol.Rendering;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
 
@@ -65,6 +66,28 @@ class VideoPartsTest {
                 .containsExactly(new PictureUrl.Remote(CLIP, "messages[0].content[0].video_url.url"));
         assertThat(only(part("{'type':'video','video':'" + CLIP + "'}")).sources())
                 .containsExactly(new PictureUrl.Remote(CLIP, "messages[0].content[0].video"));
+    }
+
+    @Test
+    void aFilesOwnRenderingComesBeforeThatOfTheRequest() {
+        String video = "{'type':'video_url','video_url':{'url':'" + CLIP + "'%s}}";
+        String picture = "{'type':'image_url','image_url':{'url':'" + CLIP + "'%s}}";
+        String all = ",'mm_processor_kwargs':{'rendering':'reference'}";
+        for (String part : List.of(video, picture)) {
+            assertThat(part(part.formatted("")).pictures().getFirst().rendering())
+                    .isNull();
+            assertThat(part(part.formatted(""), all).pictures().getFirst().rendering())
+                    .isEqualTo(Rendering.REFERENCE);
+            assertThat(part(part.formatted(",'rendering':'viewer'"), all)
+                            .pictures()
+                            .getFirst()
+                            .rendering())
+                    .isEqualTo(Rendering.VIEWER);
+            VlmException unknown =
+                    catchThrowableOfType(VlmException.class, () -> part(part.formatted(",'rendering':'black'")));
+            assertThat(unknown.code()).isEqualTo(ErrorCode.INVALID_REQUEST);
+            assertThat(unknown.param()).endsWith("_url.rendering");
+        }
     }
 
     @Test

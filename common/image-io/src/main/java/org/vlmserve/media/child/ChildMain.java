@@ -19,6 +19,9 @@ public final class ChildMain {
     /** Deep enough for any decoder that does not recurse as a file says. */
     private static final long STACK_BYTES = 2 << 20;
 
+    /** A heap that is worth shrinking. */
+    private static final long LARGE_HEAP = 128 << 20;
+
     /** What is left after an error of the machine below: nobody can say in which state. */
     private static final int BROKEN = 70;
 
@@ -67,6 +70,14 @@ public final class ChildMain {
         }
     }
 
+    /** Gives the memory of a large job back before its parent looks how much the process keeps. */
+    @SuppressWarnings("SystemGc")
+    private static void tidyUp() {
+        if (Runtime.getRuntime().totalMemory() > LARGE_HEAP) {
+            System.gc();
+        }
+    }
+
     private static void run(Job job, ChildOutput out) throws IOException {
         try {
             ChildJob kind = Class.forName(job.kind())
@@ -74,6 +85,7 @@ public final class ChildMain {
                     .getConstructor()
                     .newInstance();
             kind.run(new DataInputStream(new ByteArrayInputStream(job.parameters())), job.file(), out);
+            tidyUp();
             out.message(Messages.END);
         } catch (VlmException e) {
             out.failed(e.code().number(), String.valueOf(e.getMessage()));

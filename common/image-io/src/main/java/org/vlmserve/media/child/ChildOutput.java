@@ -3,6 +3,7 @@ package org.vlmserve.media.child;
 import java.io.DataOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 
@@ -26,6 +27,17 @@ public final class ChildOutput extends OutputStream {
             lastSign = now;
             message(Messages.PROGRESS);
         }
+    }
+
+    /** {@link #progress} for what knows no {@link IOException}. */
+    public Runnable checkpoint() {
+        return () -> {
+            try {
+                progress();
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        };
     }
 
     @Override

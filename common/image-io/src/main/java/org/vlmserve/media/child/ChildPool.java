@@ -186,7 +186,9 @@ public final class ChildPool implements AutoCloseable {
         if (closed) {
             child.kill(ChildProcess.Reason.CLOSED);
         }
-        if (child.alive() && child.jobs() < config.jobsPerChild()) {
+        // The heap was given back by then; what is left is a library's.
+        boolean large = child.residentBytes() > config.residentBytes() / 2;
+        if (child.alive() && !large && child.jobs() < config.jobsPerChild()) {
             idle.addFirst(child);
             return;
         }

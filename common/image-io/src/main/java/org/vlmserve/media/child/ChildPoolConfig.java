@@ -7,7 +7,8 @@ import java.time.Duration;
  *
  * @param size how many there are at most, and so how many jobs run at once
  * @param heapBytes each one's heap
- * @param residentBytes memory that each one may have in all, native memory included; watched on Linux only
+ * @param residentBytes memory that each one may have in all, native memory included; one that keeps half of it after a job is
+ *     replaced. Watched on Linux only
  * @param silence a job that gives no sign of life for so long is ended
  * @param jobsPerChild after so many jobs a process is replaced by a fresh one
  */

@@ -91,9 +91,15 @@ final class ChildProcess {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.add("-Xmx" + (config.heapBytes() >> 10) + "k");
+        // By default it would follow from the machine's memory.
+        command.add("-Xms32m");
         // All but a little of the heap takes arrays as large as itself.
         command.add("-XX:MaxNewSize=16m");
         command.add("-XX:+UseSerialGC");
+        // A collection gives back what a large job made the heap grow to.
+        command.add("-XX:MinHeapFreeRatio=10");
+        command.add("-XX:MaxHeapFreeRatio=20");
+        command.add("-XX:-ShrinkHeapInSteps");
         command.add("-XX:+ExitOnOutOfMemoryError");
         // The machine's own last words would otherwise go into the pipe of results.
         command.add("-XX:+DisplayVMOutputToStderr");

@@ -70,6 +70,7 @@ final class GifDecoder {
         int[] order = rowOrder(frameHeight, (flags & 0x40) != 0);
         int canvasWidth = width;
         decompress(at, frameWidth, frameHeight, (row, indices) -> {
+            file.progress();
             int o = ((top + order[row]) * canvasWidth + left) * 3;
             for (int x = 0; x < frameWidth; x++, o += 3) {
                 System.arraycopy(colours, (indices[x] & 0xff) * 3, pixels, o, 3);

@@ -31,7 +31,7 @@ public final class IsolatedPictures implements PictureReader {
     @Override
     public StillPicture read(byte[] file, Rendering rendering, Runnable checkpoint) {
         return switch (FileFormat.requirePicture(file, null)) {
-            case PNG, GIF, BMP -> PictureDecoder.still(file, limits, rendering);
+            case PNG, GIF, BMP -> PictureDecoder.still(file, limits, rendering, checkpoint);
             default ->
                 children.run(
                         PictureJob.class,

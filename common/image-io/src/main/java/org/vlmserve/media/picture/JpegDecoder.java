@@ -36,6 +36,7 @@ final class JpegDecoder {
     private int height;
     private int components;
     private int scans;
+    private long coefficients;
     private final int[] ids = new int[4];
     private boolean jfif;
     private int adobeTransform = -1;
@@ -121,6 +122,10 @@ final class JpegDecoder {
                 if (++scans > MOST_SCANS) {
                     throw file.tooCostly("it has more than " + MOST_SCANS + " scans");
                 }
+                if (scans == 1 && (progressive || file.u8(at + 2) < components)) {
+                    // A picture in several scans is kept as coefficients until the last, outside the heap.
+                    file.reserve(coefficients);
+                }
                 inOnlyScan = !progressive && length > 2 && file.u8(at + 2) == components;
             }
             at += length;
@@ -198,12 +203,17 @@ final class JpegDecoder {
         if (components != 1 && components != 3 && components != 4) {
             throw file.unsupported(components + " components");
         }
-        // Full-size samples; the coefficients of a progressive picture, 16 bits each, live beside them outside the
-        // heap.
-        file.reserve((long) width * height * components * (progressive ? 3 : 1));
+        file.reserve((long) width * height * components);
+        int densest = 1;
+        int samples = 0;
         for (int i = 0; i < components; i++) {
             ids[i] = file.u8(at + 6 + 3 * i);
+            int sampling = file.u8(at + 7 + 3 * i);
+            int density = (sampling >> 4) * (sampling & 15);
+            densest = Math.max(densest, density);
+            samples += density;
         }
+        coefficients = Short.BYTES * Math.ceilDiv((long) width * height * samples, densest);
     }
 
     /** libjpeg's {@code default_decompress_parms} for three components. */
@@ -223,6 +233,7 @@ final class JpegDecoder {
         try (MemoryCacheImageInputStream in = new MemoryCacheImageInputStream(new ByteArrayInputStream(jpeg))) {
             reader = spi().createReaderInstance();
             reader.setInput(in, true, true);
+            reader.addIIOReadProgressListener(new Progress(file));
             List<String> warnings = new ArrayList<>();
             if (endless) {
                 reader.addIIOReadWarningListener((source, warning) -> warnings.add(warning));
@@ -231,7 +242,8 @@ final class JpegDecoder {
             if (raster.getWidth() != width || raster.getHeight() != height || raster.getNumBands() != components) {
                 throw file.unreadable("its header contradicts its data", null);
             }
-            if (!warnings.isEmpty()) {
+            // The first warning is all that libjpeg gives; bytes too many say that none was missing before them.
+            if (warnings.stream().anyMatch(warning -> !warning.contains("extraneous bytes"))) {
                 throw file.unreadable("it is cut off after " + file.length() + " bytes", null);
             }
             if (raster.getDataBuffer() instanceof DataBufferByte buffer
@@ -251,7 +263,7 @@ final class JpegDecoder {
             }
             return samples;
         } catch (IOException | IllegalArgumentException | IndexOutOfBoundsException e) {
-            throw file.unreadable(e.toString(), e);
+            throw file.unreadable(e);
         } finally {
             if (reader != null) {
                 reader.dispose();

@@ -23,19 +23,24 @@ public final class PictureDecoder {
      *     {@code PICTURE_TYPE_UNSUPPORTED}
      */
     public static RgbPicture decode(byte[] bytes, PictureLimits limits, Rendering rendering) {
-        return read(bytes, limits, rendering).upright();
+        return read(bytes, limits, rendering, () -> {}).upright();
     }
 
     /** As {@link #decode}, with what else the file holds. */
     public static StillPicture still(byte[] bytes, PictureLimits limits, Rendering rendering) {
-        DecodedPicture picture = read(bytes, limits, rendering);
+        return still(bytes, limits, rendering, () -> {});
+    }
+
+    /** @param checkpoint asked again and again; throws when nobody waits for the picture any more */
+    static StillPicture still(byte[] bytes, PictureLimits limits, Rendering rendering, Runnable checkpoint) {
+        DecodedPicture picture = read(bytes, limits, rendering, checkpoint);
         return new StillPicture(picture.upright(), picture.frames());
     }
 
     /** As {@link #decode}, not yet turned upright. */
-    static DecodedPicture read(byte[] bytes, PictureLimits limits, Rendering rendering) {
+    static DecodedPicture read(byte[] bytes, PictureLimits limits, Rendering rendering, Runnable checkpoint) {
         FileFormat format = FileFormat.requirePicture(bytes, null);
-        PictureFile file = new PictureFile(bytes, format.title(), limits, rendering);
+        PictureFile file = new PictureFile(bytes, format.title(), limits, rendering, checkpoint);
         try {
             return decoded(format, file);
         } catch (ArithmeticException | IndexOutOfBoundsException | NegativeArraySizeException e) {

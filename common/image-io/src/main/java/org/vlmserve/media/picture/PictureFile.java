@@ -12,17 +12,21 @@ import org.vlmserve.protocol.error.VlmException;
  */
 final class PictureFile {
 
+    private static final int LONGEST_WORDS = 200;
+
     private final byte[] bytes;
     private final String type;
     private final PictureLimits limits;
     private final Rendering rendering;
+    private final Runnable checkpoint;
     private long reserved;
 
-    PictureFile(byte[] bytes, String type, PictureLimits limits, Rendering rendering) {
+    PictureFile(byte[] bytes, String type, PictureLimits limits, Rendering rendering, Runnable checkpoint) {
         this.bytes = bytes;
         this.type = type;
         this.limits = limits;
         this.rendering = rendering;
+        this.checkpoint = checkpoint;
     }
 
     /** Whether the picture is wanted as a person sees it, and not as the reference computes on it. */
@@ -106,6 +110,11 @@ final class PictureFile {
         }
     }
 
+    /** Says that decoding gets on; throws when nobody waits for it any more. */
+    void progress() {
+        checkpoint.run();
+    }
+
     /** Declares that so many bytes are about to be allocated, beside those declared before. */
     void reserve(long count) {
         reserved = reserved + count < 0 ? Long.MAX_VALUE : reserved + count;
@@ -125,6 +134,14 @@ final class PictureFile {
     VlmException unreadable(String problem, @Nullable Throwable cause) {
         return new VlmException(
                 ErrorCode.PICTURE_UNREADABLE, "the " + type + " picture cannot be read: " + problem, cause);
+    }
+
+    /** What a library ran into. Its words may quote the file, so they are kept short and printable. */
+    VlmException unreadable(Exception failure) {
+        String words = String.valueOf(failure.getMessage()).replaceAll("[^\\x20-\\x7e]", "?");
+        return unreadable(
+                failure.getClass().getSimpleName() + ", " + words.substring(0, Math.min(words.length(), LONGEST_WORDS)),
+                failure);
     }
 
     VlmException unsupported(String what) {

@@ -38,7 +38,7 @@ public final class PictureJob implements ChildJob {
     public void run(DataInput parameters, byte[] file, ChildOutput result) throws IOException {
         PictureLimits limits = new PictureLimits(parameters.readLong(), parameters.readLong());
         Rendering rendering = Rendering.valueOf(parameters.readUTF());
-        DecodedPicture picture = PictureDecoder.read(file, limits, rendering);
+        DecodedPicture picture = PictureDecoder.read(file, limits, rendering, result.checkpoint());
         DataOutputStream header = new DataOutputStream(result);
         header.writeInt(picture.width());
         header.writeInt(picture.height());
@@ -48,6 +48,7 @@ public final class PictureJob implements ChildJob {
         byte[] batch = new byte[Math.max(1, BATCH / row) * row];
         int filled = 0;
         for (int y = 0; y < picture.height(); y++) {
+            result.progress();
             picture.row(y, batch, filled);
             filled += row;
             if (filled == batch.length) {

@@ -290,6 +290,7 @@ final class PngDecoder {
                     }
                     filled += n;
                     if (filled == row.length) {
+                        file.progress();
                         unfilter();
                         write();
                         byte[] done = row;

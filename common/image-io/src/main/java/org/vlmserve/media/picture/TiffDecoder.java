@@ -25,6 +25,7 @@ final class TiffDecoder {
                 new MemoryCacheImageInputStream(new ByteArrayInputStream(directory.reduced()))) {
             reader = new TIFFImageReaderSpi().createReaderInstance();
             reader.setInput(in, true, true);
+            reader.addIIOReadProgressListener(new Progress(file));
             BufferedImage image = reader.read(0);
             if (image.getWidth() != directory.width() || image.getHeight() != directory.height()) {
                 throw file.unreadable("its header contradicts its data", null);
@@ -44,7 +45,7 @@ final class TiffDecoder {
             throw e;
         } catch (IOException | RuntimeException e) {
             // The decoder answers broken data with whatever its arithmetic runs into.
-            throw file.unreadable(e.toString(), e);
+            throw file.unreadable(e);
         } finally {
             if (reader != null) {
                 reader.dispose();

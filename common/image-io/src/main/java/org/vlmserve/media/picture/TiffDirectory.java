@@ -30,6 +30,12 @@ final class TiffDirectory {
     private static final int TILE_OFFSETS = 324;
     private static final int TILE_BYTE_COUNTS = 325;
     private static final int EXTRA_SAMPLES = 338;
+    private static final int JPEG_STREAM = 513;
+
+    /** Values of Compression. */
+    private static final int OLD_JPEG = 6;
+
+    private static final int JPEG = 7;
 
     /** Everything else says nothing about pixels, or, as an ICC profile, is not heeded. */
     private static final Set<Integer> KEPT = Set.of(
@@ -57,7 +63,7 @@ final class TiffDirectory {
             339, // SampleFormat
             347, // JPEGTables
             512, // JPEGProc and what belongs to it
-            513,
+            JPEG_STREAM,
             514,
             515,
             519,
@@ -67,6 +73,10 @@ final class TiffDirectory {
             530, // YCbCrSubSampling
             531, // YCbCrPositioning
             532); // ReferenceBlackWhite
+
+    /** None, fax, LZW, JPEG, deflate and PackBits, with the numbers that they have had. */
+    private static final Set<Long> COMPRESSIONS =
+            Set.of(1L, 2L, 3L, 4L, 5L, (long) OLD_JPEG, (long) JPEG, 8L, 32_771L, 32_773L, 32_946L);
 
     /** Bytes of a value by type, from 1. */
     private static final int[] SIZES = {0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8};
@@ -152,10 +162,37 @@ final class TiffDirectory {
         for (int i = 0; i < Math.min(count(offsets), count(counts)); i++) {
             file.need(number(offsets, i, 0), number(counts, i, 0));
         }
+        long compression = number(COMPRESSION, 0, 1);
+        if (!COMPRESSIONS.contains(compression)) {
+            throw file.unsupported("compression " + compression);
+        }
+        if (compression == JPEG || compression == OLD_JPEG) {
+            for (int i = 0; i < count(offsets); i++) {
+                checkJpeg(number(offsets, i, 0), 2 * tileWidth * tileHeight + ANY_TILE);
+            }
+            checkJpeg(number(JPEG_STREAM, 0, 0), 2 * width * height + ANY_TILE);
+        }
         file.reserve(width * height * bits / 8);
         file.reserve(2 * tileWidth * tileHeight * bits / 8);
         // The library keeps all offsets and lengths as numbers of 8 bytes, and takes each apart once.
         file.reserve(32L * (count(offsets) + count(counts)));
+    }
+
+    /** A tile or strip in JPEG has a size of its own, which the library would believe. */
+    private void checkJpeg(long start, long mostPixels) {
+        long at = start + 2;
+        while (start > 0 && at + 9 <= file.length() && file.u8((int) at) == 0xff) {
+            int marker = file.u8((int) at + 1);
+            if (marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc) {
+                long height = file.u16be((int) at + 5);
+                long width = file.u16be((int) at + 7);
+                if (width * height > mostPixels) {
+                    throw file.unreadable("a tile or strip says that it is " + width + "×" + height + " pixels", null);
+                }
+                return;
+            }
+            at += 2 + (marker == 0xff ? -1 : file.u16be((int) at + 2));
+        }
     }
 
     int width() {

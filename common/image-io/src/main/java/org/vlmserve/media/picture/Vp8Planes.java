@@ -24,11 +24,12 @@ final class Vp8Planes extends WritableRaster {
     private final int height;
     private final int chromaWidth;
     private final byte[] luma;
+    private final Runnable progress;
     private final byte[] u;
     private final byte[] v;
     private byte[] current = new byte[3];
 
-    private Vp8Planes(int width, int height, byte[] luma) {
+    private Vp8Planes(int width, int height, byte[] luma, Runnable progress) {
         super(
                 new BandedSampleModel(DataBuffer.TYPE_BYTE, width, height, 1),
                 new DataBufferByte(luma, luma.length),
@@ -37,6 +38,7 @@ final class Vp8Planes extends WritableRaster {
         this.height = height;
         this.chromaWidth = (width + 1) / 2;
         this.luma = luma;
+        this.progress = progress;
         this.u = new byte[chromaWidth * ((height + 1) / 2)];
         this.v = new byte[u.length];
     }
@@ -45,9 +47,10 @@ final class Vp8Planes extends WritableRaster {
      * [height, width, 3] of RGB
      *
      * @param in at the first byte of the frame
+     * @param progress told of each row
      */
-    static byte[] decode(ImageInputStream in, int width, int height) throws IOException {
-        Vp8Planes planes = new Vp8Planes(width, height, new byte[width * height]);
+    static byte[] decode(ImageInputStream in, int width, int height, Runnable progress) throws IOException {
+        Vp8Planes planes = new Vp8Planes(width, height, new byte[width * height], progress);
         VP8Frame frame = new VP8Frame(in, false);
         planes.current = pixelOf(frame);
         if (!frame.decode(planes, null)) {
@@ -68,6 +71,9 @@ final class Vp8Planes extends WritableRaster {
 
     @Override
     public void setDataElements(int x, int y, Object pixel) {
+        if (x == 0) {
+            progress.run();
+        }
         luma[y * width + x] = current[0];
         u[y / 2 * chromaWidth + x / 2] = current[1];
         v[y / 2 * chromaWidth + x / 2] = current[2];

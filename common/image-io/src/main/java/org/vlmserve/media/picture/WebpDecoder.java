@@ -137,15 +137,15 @@ final class WebpDecoder {
             throw e;
         } catch (IOException | RuntimeException e) {
             // The decoder answers broken data with whatever its arithmetic runs into.
-            throw file.unreadable(e.toString(), e);
+            throw file.unreadable(e);
         }
     }
 
-    private static byte[] lossy(byte[] chunk, int width, int height) throws IOException {
+    private byte[] lossy(byte[] chunk, int width, int height) throws IOException {
         try (ImageInputStream in =
                 new MemoryCacheImageInputStream(new ByteArrayInputStream(chunk, 8, chunk.length - 8))) {
             in.setByteOrder(ByteOrder.LITTLE_ENDIAN);
-            return Vp8Planes.decode(in, width, height);
+            return Vp8Planes.decode(in, width, height, file::progress);
         }
     }
 
@@ -217,6 +217,7 @@ final class WebpDecoder {
         ImageReader reader = new WebPImageReaderSpi().createReaderInstance();
         try (ImageInputStream in = new MemoryCacheImageInputStream(new ByteArrayInputStream(container.array()))) {
             reader.setInput(in, true, true);
+            reader.addIIOReadProgressListener(new Progress(file));
             BufferedImage image = reader.read(0);
             if (image.getWidth() != width || image.getHeight() != height) {
                 throw file.unreadable("its header contradicts its data", null);

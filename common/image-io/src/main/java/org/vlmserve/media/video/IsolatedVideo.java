@@ -85,22 +85,12 @@ final class IsolatedVideo implements VideoFrames {
         return new VideoLimits(parameters.readInt(), parameters.readLong(), parameters.readLong());
     }
 
-    private static Runnable progress(ChildOutput result) {
-        return () -> {
-            try {
-                result.progress();
-            } catch (IOException e) {
-                throw new UncheckedIOException(e);
-            }
-        };
-    }
-
     /** The result: frames, frames a second, width and height. */
     public static final class Survey implements ChildJob {
 
         @Override
         public void run(DataInput parameters, byte[] file, ChildOutput result) throws IOException {
-            VideoStream stream = new FfmpegVideo(limits(parameters)).survey(file, progress(result));
+            VideoStream stream = new FfmpegVideo(limits(parameters)).survey(file, result.checkpoint());
             ByteArrayOutputStream bytes = new ByteArrayOutputStream();
             DataOutputStream out = new DataOutputStream(bytes);
             out.writeInt(stream.frames());
@@ -135,7 +125,7 @@ final class IsolatedVideo implements VideoFrames {
                             throw new UncheckedIOException(e);
                         }
                     },
-                    progress(result));
+                    result.checkpoint());
             out.writeBoolean(false);
             out.writeInt(shown);
         }

@@ -175,6 +175,28 @@ class ChildPoolTest {
     }
 
     @Test
+    void aLargeJobLeavesNoLargeProcess() {
+        use(new ChildPoolConfig(1, 256 << 20, 400 << 20, Duration.ofSeconds(60), 1000));
+        long pid = echo(1, new byte[0]).pid();
+        for (int i = 0; i < 5; i++) {
+            assertThat((long) pool.run(
+                            TestJobs.Grow.class, new byte[0], new byte[0], LONG, () -> {}, DataInputStream::readLong))
+                    .isEqualTo(pid);
+        }
+        assertThat(ended).isEmpty();
+    }
+
+    @Test
+    void aProcessThatKeepsTheMemoryOfAJobIsReplaced() {
+        long pid = echo(1, new byte[0]).pid();
+        long keeper =
+                pool.run(TestJobs.Keep.class, new byte[0], new byte[0], LONG, () -> {}, DataInputStream::readLong);
+        assertThat(keeper).isEqualTo(pid);
+        assertThat(echo(3, new byte[0]).pid()).isNotEqualTo(pid);
+        assertThat(ended).containsExactly("recycled");
+    }
+
+    @Test
     void aProcessThatDiedBetweenJobsCostsNoJob() throws Exception {
         long pid = echo(1, new byte[0]).pid();
         ProcessHandle process = ProcessHandle.of(pid).orElseThrow();

@@ -5,6 +5,7 @@ import java.io.DataOutputStream;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.vlmserve.protocol.error.ErrorCode;
 import org.vlmserve.protocol.error.VlmException;
@@ -64,6 +65,25 @@ public final class TestJobs {
                 Arena.global().allocate(1 << 20).fill((byte) 1);
                 result.progress();
             }
+        }
+    }
+
+    /** Leaves 250 MiB of native memory behind. */
+    public static final class Keep implements ChildJob {
+        @Override
+        public void run(DataInput parameters, byte[] file, ChildOutput result) throws IOException {
+            Arena.global().allocate(250 << 20).fill((byte) 1);
+            new DataOutputStream(result).writeLong(ProcessHandle.current().pid());
+        }
+    }
+
+    /** Works on an array of 200 MiB. */
+    public static final class Grow implements ChildJob {
+        @Override
+        public void run(DataInput parameters, byte[] file, ChildOutput result) throws IOException {
+            byte[] pixels = new byte[200 << 20];
+            Arrays.fill(pixels, (byte) 1);
+            new DataOutputStream(result).writeLong(ProcessHandle.current().pid() - 1 + pixels[pixels.length - 1]);
         }
     }
 

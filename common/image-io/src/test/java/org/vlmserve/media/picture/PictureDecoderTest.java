@@ -22,6 +22,7 @@ import org.vlmserve.testing.Goldens;
 class PictureDecoderTest {
 
     private static final Goldens GOLDENS = Goldens.find();
+    private static final PictureLimits RECEIPT = new PictureLimits(1_000_000, 64 << 20);
     private static final PictureLimits LIMITS = new PictureLimits(1_000_000, 64 << 20);
 
     static List<Goldens.Decoding> decodings() {
@@ -72,6 +73,54 @@ class PictureDecoderTest {
             System.out.printf("%s: largest %d, mean %.4f%n", golden.file(), largest, sum / (double) expected.length);
         }
         assertThat(largest).as("largest difference from Pillow").isLessThanOrEqualTo(bound(golden));
+    }
+
+    /** A receipt in black ink on nothing, and as a 16-bit scan: what a person reads is dark on light. */
+    @Test
+    void inkOnNothingAndDeepScansAreDarkOnLight() {
+        for (String name : List.of("transparent-black.png", "grey16.png")) {
+            byte[] seen = PictureDecoder.decode(HostilePicturesTest.resource(name), RECEIPT, Rendering.VIEWER)
+                    .pixels();
+            assertThat(share(seen, 0, 100)).as(name + ": dark").isBetween(0.02, 0.3);
+            assertThat(share(seen, 200, 256)).as(name + ": light").isBetween(0.6, 0.98);
+            byte[] reference = PictureDecoder.decode(HostilePicturesTest.resource(name), RECEIPT, Rendering.REFERENCE)
+                    .pixels();
+            assertThat(Math.max(share(reference, 0, 100), share(reference, 200, 256)))
+                    .as(name + ": of one colour")
+                    .isGreaterThan(0.98);
+        }
+    }
+
+    private static double share(byte[] pixels, int from, int to) {
+        int found = 0;
+        for (byte value : pixels) {
+            found += (value & 0xff) >= from && (value & 0xff) < to ? 1 : 0;
+        }
+        return found / (double) pixels.length;
+    }
+
+    /** The whole picture is there, and a byte less of it is not. */
+    @Test
+    void aJpegMayLackItsEndAndNothingElse() {
+        byte[] file = HostilePicturesTest.resource("jpeg-no-eoi.jpg");
+        byte[] ended = Arrays.copyOf(file, file.length + 2);
+        ended[file.length] = (byte) 0xff;
+        ended[file.length + 1] = (byte) 0xd9;
+        byte[] expected =
+                PictureDecoder.decode(ended, RECEIPT, Rendering.VIEWER).pixels();
+        for (byte[] variant :
+                List.of(file, Arrays.copyOf(ended, file.length + 1), Arrays.copyOf(file, file.length + 9))) {
+            assertThat(PictureDecoder.decode(variant, RECEIPT, Rendering.VIEWER).pixels())
+                    .isEqualTo(expected);
+        }
+        for (int missing : new int[] {20, 100, 1000, file.length / 2}) {
+            byte[] cut = Arrays.copyOf(file, file.length - missing);
+            assertThatThrownBy(() -> PictureDecoder.decode(cut, RECEIPT, Rendering.VIEWER))
+                    .as("%d bytes less", missing)
+                    .isInstanceOfSatisfying(
+                            VlmException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.PICTURE_UNREADABLE))
+                    .hasMessageContaining("cut off");
+        }
     }
 
     @Test

@@ -4,10 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
+import java.io.IOException;
+import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.Random;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
@@ -126,6 +129,49 @@ class VideoDecoderTest {
                 assertThat(value > 110).as("%s %s is %d", side, end, value).isEqualTo(side.equals(x) && end.equals(y));
             }
         }
+    }
+
+    /** What a phone writes when a clip is trimmed: all frames stay in the file. */
+    @Test
+    void framesThatAnEditListHidesAreNotShown() throws IOException {
+        byte[] clip;
+        try (InputStream in = VideoDecoderTest.class.getResourceAsStream("/org/vlmserve/media/video-trim-head.mp4")) {
+            clip = Objects.requireNonNull(in).readAllBytes();
+        }
+        assertThat(decode(clip, ALL)).hasSize(20);
+        byte[] cut = Arrays.copyOf(clip, clip.length / 2);
+        expect(ErrorCode.PICTURE_UNREADABLE, () -> decode(cut, ALL));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"0, 30, 0, 30", "10, 20, 10, 30", "5, 10, 5, 15", "0, 15, 0, 15", "29, 1, 29, 30"})
+    void anEditListTrimsHeadAndTail(int from, int length, int first, int end) {
+        byte[] file = VideoWriter.mp4(10).write(VideoWriter.colours(30, 96, 64));
+        List<Integer> shown = decode(edited(file, from / 10.0, length / 10.0), ALL).stream()
+                .map(VideoDecoderTest::index)
+                .toList();
+        assertThat(shown).isEqualTo(IntStream.range(first, end).boxed().toList());
+    }
+
+    /** The same file with its one edit changed, times in seconds. */
+    private static byte[] edited(byte[] file, double from, double length) {
+        byte[] out = file.clone();
+        ByteBuffer box = ByteBuffer.wrap(out);
+        int movie = find(out, "mvhd");
+        int media = find(out, "mdhd");
+        int edits = find(out, "elst");
+        box.putInt(edits + 12, (int) Math.round(length * box.getInt(movie + 16)));
+        box.putInt(edits + 16, (int) Math.round(from * box.getInt(media + 16)));
+        return out;
+    }
+
+    private static int find(byte[] file, String box) {
+        for (int at = 0; at < file.length - 4; at++) {
+            if (new String(file, at, 4, StandardCharsets.ISO_8859_1).equals(box)) {
+                return at;
+            }
+        }
+        throw new AssertionError("the file has no " + box);
     }
 
     /** Otherwise decoding would fail where a process holds a model that is larger than its heap. */

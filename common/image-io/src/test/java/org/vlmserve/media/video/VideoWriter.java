@@ -88,7 +88,7 @@ public final class VideoWriter {
     }
 
     /** @param encoder FFmpeg's name */
-    static VideoWriter of(String muxer, String encoder, int fps) {
+    public static VideoWriter of(String muxer, String encoder, int fps) {
         return new VideoWriter(muxer, encoder, fps);
     }
 

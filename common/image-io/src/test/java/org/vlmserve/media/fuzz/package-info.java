@@ -1,0 +1,4 @@
+@NullMarked
+package org.vlmserve.media.fuzz;
+
+import org.jspecify.annotations.NullMarked;
