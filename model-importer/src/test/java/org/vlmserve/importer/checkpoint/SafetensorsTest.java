@@ -150,7 +150,7 @@ class SafetensorsTest {
     @Test
     void refusesANameThatNoFileCanHave() throws IOException {
         Files.writeString(directory.resolve("model.safetensors.index.json"), "{\"weight_map\":{\"a\":\"a\\u0000b\"}}");
-        assertUnreadable(() -> CheckpointReader.open(directory).close(), "which no file can be called");
+        assertUnreadable(() -> CheckpointReader.open(directory).close(), "expected a file beside it");
     }
 
     @Test
