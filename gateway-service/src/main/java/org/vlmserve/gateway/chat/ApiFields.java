@@ -69,7 +69,7 @@ final class ApiFields {
 
         /** Whether a refused field may stay: null is absent and never gets here. */
         boolean asksNothing(JsonNode value) {
-            return asksNothing.contains(value.isNumber() ? JSON.valueToTree(value.doubleValue()) : value);
+            return asksNothing.contains(value.isNumber() ? JSON.valueToTree(Fields.approximately(value)) : value);
         }
     }
 

@@ -172,7 +172,7 @@ final class Fields {
             throw invalid(at(name), "is " + value + ", expected an integer");
         }
         if (!value.isIntegralNumber()) {
-            value = JsonNodeFactory.instance.numberNode((long) value.doubleValue());
+            value = JsonNodeFactory.instance.numberNode((long) approximately(value));
         }
         if (!value.canConvertToLong() || value.longValue() < least || value.longValue() > most) {
             throw invalid(at(name), "is " + value + ", expected " + least + " to " + most);
@@ -190,7 +190,7 @@ final class Fields {
         if (!value.isNumber()) {
             throw wrongType(at(name), value, "an integer");
         }
-        if (value.doubleValue() >= Integer.MAX_VALUE) {
+        if (approximately(value) >= Integer.MAX_VALUE) {
             return Integer.MAX_VALUE;
         }
         Integer bound = integer(name, Integer.MIN_VALUE, Integer.MAX_VALUE);
@@ -200,10 +200,15 @@ final class Fields {
         return bound;
     }
 
+    /** A number as the nearest floating-point one, or an infinity: integers may have any number of digits. */
+    static double approximately(JsonNode number) {
+        return number.isIntegralNumber() ? number.bigIntegerValue().doubleValue() : number.doubleValue();
+    }
+
     /** Also as {@code 24.0}, which is how languages without integers write 24. */
     private static boolean isWhole(JsonNode value) {
         return value.isIntegralNumber()
-                || (Math.rint(value.doubleValue()) == value.doubleValue() && Math.abs(value.doubleValue()) <= EXACT);
+                || (Math.rint(approximately(value)) == approximately(value) && Math.abs(approximately(value)) <= EXACT);
     }
 
     /** A number from {@code least} to {@code most}, both included. */
@@ -217,7 +222,7 @@ final class Fields {
         if (!value.isNumber()) {
             throw wrongType(at, value, "a number");
         }
-        double number = value.doubleValue();
+        double number = approximately(value);
         if (!(number >= least && number <= most)) {
             throw invalid(at, "is " + value + ", expected " + plain(least) + " to " + plain(most));
         }

@@ -332,6 +332,18 @@ class ChatRequestParserTest {
         assertThat(refused("'seed':9007199254740994.0").param()).isEqualTo("seed");
     }
 
+    @Test
+    void integersOfAnyLengthAreRead() {
+        String huge = "9".repeat(900);
+        assertThat(with("'max_tokens':" + huge).sampling().maxTokens()).isEqualTo(Integer.MAX_VALUE);
+        for (String field : List.of("temperature", "seed", "top_k", "min_tokens", "max_completion_tokens")) {
+            String value = field.startsWith("max") ? "-" + huge : huge;
+            assertThat(refused("'" + field + "':" + value).param()).isEqualTo(field);
+        }
+        assertThat(refused("'n_predict':" + huge).code()).isEqualTo(ErrorCode.UNSUPPORTED_FIELD);
+        assertThat(with("'user':" + huge).ignored().paths()).containsExactly("user");
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"3000000000", "99999999999999999999999", "1e30", "2147483647"})
     void aLimitBeyondAnyContextIsALimitLikeAnyOther(String limit) {
