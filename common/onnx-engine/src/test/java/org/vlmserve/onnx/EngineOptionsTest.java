@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.SplittableRandom;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -60,6 +61,24 @@ class EngineOptionsTest {
         assertThat(arranged(cache)).hasSize(signed ? 3 : 2);
     }
 
+    /** Both ways add the same whole numbers. */
+    @Test
+    void unsignedWeightsGiveTheSameBits() throws IOException {
+        Path graph = TestGraphs.write(directory, TestGraphs.rowwiseInt8(true));
+        float[] x = TestGraphs.random(new SplittableRandom(3), ROWS * Kernel.DEPTH);
+        EngineOptions options = EngineOptions.ofThreads(1);
+        assertThat(run(graph, options.withInt8Weights(Int8Weights.UNSIGNED), x))
+                .containsExactly(run(graph, options, x));
+    }
+
+    private static float[] run(Path graph, EngineOptions options, float[] x) {
+        try (OnnxModel model = OnnxModel.load(graph, options)) {
+            return Objects.requireNonNull(model.run(Map.of("x", Tensor.ofFloats(x, ROWS, Kernel.DEPTH)))
+                            .get("y"))
+                    .toFloats();
+        }
+    }
+
     /** Signed weights are taken where they are right, and refused where they are not. */
     @Test
     void signedWeightsAreRightOrRefused() throws IOException {
@@ -94,16 +113,12 @@ class EngineOptionsTest {
             int row = i / Kernel.DEPTH;
             x[i] = Kernel.activation(row, i % Kernel.DEPTH) * (row + 1) / 64f;
         }
-        try (OnnxModel model = OnnxModel.load(graph, options)) {
-            float[] y = Objects.requireNonNull(model.run(Map.of("x", Tensor.ofFloats(x, ROWS, Kernel.DEPTH)))
-                            .get("y"))
-                    .toFloats();
-            for (int row = 0; row < ROWS; row++) {
-                for (int n = 0; n < Kernel.COLUMNS; n++) {
-                    double expected = Kernel.ROWWISE_SIGNED.product(row, n);
-                    assertThat((double) y[row * Kernel.COLUMNS + n])
-                            .isCloseTo(expected, within(1e-5 * Math.max(1000, Math.abs(expected))));
-                }
+        float[] y = run(graph, options, x);
+        for (int row = 0; row < ROWS; row++) {
+            for (int n = 0; n < Kernel.COLUMNS; n++) {
+                double expected = Kernel.ROWWISE_SIGNED.product(row, n);
+                assertThat((double) y[row * Kernel.COLUMNS + n])
+                        .isCloseTo(expected, within(1e-5 * Math.max(1000, Math.abs(expected))));
             }
         }
     }

@@ -13,7 +13,7 @@ import org.vlmserve.protocol.tensor.DType;
 import org.vlmserve.protocol.tensor.Tensor;
 
 /** At least one record of every type, with nulls and without, with text beyond ASCII. */
-final class WireSamples {
+public final class WireSamples {
 
     private WireSamples() {}
 
@@ -46,7 +46,7 @@ final class WireSamples {
     static final AnswerEvent.TokenLogprob LOGPROB =
             new AnswerEvent.TokenLogprob(151643, "é".getBytes(StandardCharsets.UTF_8), -0.25);
 
-    static List<WireMessage> all() {
+    public static List<WireMessage> all() {
         return List.of(
                 new ImageJob(
                         ENVELOPE,

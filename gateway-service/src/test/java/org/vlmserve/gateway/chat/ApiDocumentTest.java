@@ -134,17 +134,17 @@ class ApiDocumentTest {
              "presence_penalty": 1, "frequency_penalty": 1, "logit_bias": {"1": 2}, "logprobs": true, "top_logprobs": 1,
              "stream": true, "stream_options": {"include_usage": true}, "n": 1, "response_format": {"type": "text"},
              "modalities": ["text"], "top_k": 1, "min_p": 0.5, "repetition_penalty": 2, "min_tokens": 1, "ignore_eos": true,
-             "chat_template_kwargs": {"x": 1}, "mm_processor_kwargs": {"min_pixels": 1, "max_pixels": 9, "fps": 2},
+             "chat_template_kwargs": {"x": 1}, "mm_processor_kwargs": {"min_pixels": 1, "max_pixels": 9, "rendering": "viewer", "fps": 2},
              "messages": [{"role": "assistant", "refusal": "No"}, {"role": "user", "content": [
                {"type": "text", "text": "a"},
-               {"type": "image_url", "detail": "low", "min_pixels": 1, "max_pixels": 5,
-                "image_url": {"url": "http://h/p", "detail": "low", "min_pixels": 1, "max_pixels": 5}},
+               {"type": "image_url", "detail": "low", "min_pixels": 1, "max_pixels": 5, "rendering": "reference",
+                "image_url": {"url": "http://h/p", "detail": "low", "min_pixels": 1, "max_pixels": 5, "rendering": "viewer"}},
                {"type": "image", "image": "http://h/p"}, {"type": "image", "url": "http://h/p"},
                {"type": "image", "base64": "http://h/p"}, {"type": "image", "data": "http://h/p"},
                {"type": "image", "source": {"type": "url", "url": "http://h/p"}},
                {"type": "image", "source": {"type": "base64", "data": "http://h/p"}},
                {"type": "video", "video": "http://h/p", "fps": 1}, {"type": "video", "video": "http://h/p", "num_frames": 1},
-               {"type": "video_url", "video_url": {"url": "http://h/p", "fps": 1, "min_pixels": 1, "max_pixels": 5}},
+               {"type": "video_url", "video_url": {"url": "http://h/p", "fps": 1, "min_pixels": 1, "max_pixels": 5, "rendering": "viewer"}},
                {"type": "video_url", "video_url": {"url": "http://h/p", "num_frames": 1}}]},
               {"role": "assistant", "content": [{"type": "refusal", "refusal": "No"}]}]}""", """
             {"model": "m", "messages": [{"role": "user", "content": "Hi"}], "mm_processor_kwargs": {"num_frames": 2}}""");
