@@ -59,9 +59,10 @@ final class Kernels {
     private Kernels() {}
 
     /**
-     * Whether sessions over {@code model} rewrite row-wise weights to unsigned bytes.
+     * Whether sessions over a graph rewrite row-wise weights to unsigned bytes.
      *
-     * @param model the bytes of a graph
+     * @param graph named in errors
+     * @param products that it asks for
      * @throws VlmException {@code PROCESSOR_UNSUPPORTED} where a kernel that the graph asks for is wrong on this processor,
      *     {@code INTERNAL} if the check cannot be started
      */

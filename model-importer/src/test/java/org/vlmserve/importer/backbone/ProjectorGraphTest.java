@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.vlmserve.importer.Precision;
 import org.vlmserve.importer.backbone.ProjectorGraph.Layer;
-import org.vlmserve.importer.checkpoint.MatrixSource;
+import org.vlmserve.importer.checkpoint.ArrayMatrix;
 import org.vlmserve.importer.graph.Activation;
 import org.vlmserve.importer.graph.OnnxGraph;
 import org.vlmserve.importer.graph.PrecisionPolicy;
@@ -37,14 +37,14 @@ class ProjectorGraphTest {
     /** H = Z · W, where the checkpoint has the transpose of W. */
     @Test
     void oneLayer() throws IOException {
-        projector.build(new Layer(matrix(2, 3, 1, 0, 1, 0, 1, 1), null));
+        projector.build(new Layer(new ArrayMatrix(2, 3, 1, 0, 1, 0, 1, 1), null));
         assertThat(run(Tensor.ofFloats(new float[] {1, 0, 2, 0, 1, 1, 1, 1, 0, 2, 0, 1}, 4, 3)))
                 .containsExactly(3, 2, 1, 2, 1, 1, 3, 1);
     }
 
     @Test
     void oneLayerWithABias() throws IOException {
-        projector.build(new Layer(matrix(2, 3, 1, 0, 1, 0, 1, 1), matrix(2, 1, 10, -10)));
+        projector.build(new Layer(new ArrayMatrix(2, 3, 1, 0, 1, 0, 1, 1), new ArrayMatrix(2, 1, 10, -10)));
         assertThat(run(Tensor.ofFloats(new float[] {1, 0, 2}, 1, 3))).containsExactly(13, -8);
     }
 
@@ -52,9 +52,9 @@ class ProjectorGraphTest {
     @Test
     void twoLayers() throws IOException {
         projector.build(
-                new Layer(matrix(2, 3, 1, 0, 1, 0, 1, 1), matrix(2, 1, 0, 0)),
+                new Layer(new ArrayMatrix(2, 3, 1, 0, 1, 0, 1, 1), new ArrayMatrix(2, 1, 0, 0)),
                 Activation.GELU,
-                new Layer(matrix(2, 2, 1, -1, 1, 1), matrix(2, 1, 0, 0)));
+                new Layer(new ArrayMatrix(2, 2, 1, -1, 1, 1), new ArrayMatrix(2, 1, 0, 0)));
         assertThat(run(Tensor.ofFloats(new float[] {1, 0, 2}, 1, 3)))
                 .containsExactly(new float[] {1.0415f, 4.9505f}, Offset.offset(1e-4f));
     }
@@ -62,11 +62,14 @@ class ProjectorGraphTest {
     /** 1,024 features to 4,096 columns: 4,194,304 weights in one layer, 20.97 million in two. */
     @Test
     void parameters() {
-        projector.build(new Layer(matrix(4096, 1024), null));
+        projector.build(new Layer(new ArrayMatrix(4096, 1024), null));
         assertThat(graph.weights().size()).isEqualTo(4_194_304L * Float.BYTES);
         OnnxGraph two = new OnnxGraph("projector", new WeightFile(GraphContract.WEIGHTS));
         new ProjectorGraph(two, new PrecisionPolicy(Precision.FP32))
-                .build(new Layer(matrix(4096, 1024), null), Activation.GELU, new Layer(matrix(4096, 4096), null));
+                .build(
+                        new Layer(new ArrayMatrix(4096, 1024), null),
+                        Activation.GELU,
+                        new Layer(new ArrayMatrix(4096, 4096), null));
         assertThat(two.weights().size()).isEqualTo(20_971_520L * Float.BYTES);
     }
 
@@ -84,24 +87,5 @@ class ProjectorGraphTest {
                             model.run(Map.of(GraphContract.FEATURES, features)).get(GraphContract.EMBEDDINGS))
                     .toFloats();
         }
-    }
-
-    private static MatrixSource matrix(int rows, int columns, float... values) {
-        return new MatrixSource() {
-            @Override
-            public int rows() {
-                return rows;
-            }
-
-            @Override
-            public int columns() {
-                return columns;
-            }
-
-            @Override
-            public void read(int row, int firstColumn, int count, float[] out, int offset) {
-                System.arraycopy(values, row * columns + firstColumn, out, offset, count);
-            }
-        };
     }
 }

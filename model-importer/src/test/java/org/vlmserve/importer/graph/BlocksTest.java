@@ -22,6 +22,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.vlmserve.importer.checkpoint.ArrayMatrix;
 import org.vlmserve.importer.checkpoint.MatrixSource;
 import org.vlmserve.onnx.EngineOptions;
 import org.vlmserve.onnx.OnnxModel;
@@ -36,12 +37,12 @@ class BlocksTest {
     /** z = (1, 0, 2) through W1, erf GELU and W2, whose transpose would give (4.9505, −1.0415). */
     @Test
     void linearLayersApplyACheckpointsWeightAsItIsMeant() throws IOException {
-        MatrixSource first = matrix(2, 3, 1, 0, 1, 0, 1, 1);
-        MatrixSource second = matrix(2, 2, 1, -1, 1, 1);
+        MatrixSource first = new ArrayMatrix(2, 3, 1, 0, 1, 0, 1, 1);
+        MatrixSource second = new ArrayMatrix(2, 2, 1, -1, 1, 1);
         float[] y = run(Tensor.ofFloats(new float[] {1, 0, 2}, 1, 3), (graph, x) -> {
             Linear linear = new Linear(graph);
             Value hidden = linear.apply("first", x, first, WeightFormat.FP32);
-            Value bias = linear.vector("bias", matrix(2, 1, 0, 0));
+            Value bias = linear.vector("bias", new ArrayMatrix(2, 1, 0, 0));
             Value activated = graph.microsoft("gelu", "BiasGelu", hidden, bias).output();
             return linear.apply("second", activated, second, WeightFormat.FP32);
         });
@@ -72,7 +73,8 @@ class BlocksTest {
         float[] bias = gaussian(random, n);
         float[] y = run(
                 Tensor.ofFloats(x, rows, k),
-                (graph, input) -> new Linear(graph).apply("layer", input, matrix(n, k, w), matrix(n, 1, bias), format));
+                (graph, input) -> new Linear(graph)
+                        .apply("layer", input, new ArrayMatrix(n, k, w), new ArrayMatrix(n, 1, bias), format));
         double error = 0;
         double size = 0;
         for (int row = 0; row < rows; row++) {
@@ -162,8 +164,8 @@ class BlocksTest {
         OnnxGraph graph = new OnnxGraph("test", new WeightFile("weights.bin"));
         Value x = graph.input("x", ElementType.FLOAT, Axis.of("N"), Axis.of(4));
         Linear linear = new Linear(graph);
-        linear.apply("a", x, matrix(2, 4, new float[8]), WeightFormat.ROWWISE_INT8);
-        linear.apply("b", x, matrix(3, 4, new float[12]), WeightFormat.ROWWISE_INT8);
+        linear.apply("a", x, new ArrayMatrix(2, 4, new float[8]), WeightFormat.ROWWISE_INT8);
+        linear.apply("b", x, new ArrayMatrix(3, 4, new float[12]), WeightFormat.ROWWISE_INT8);
         var nodes = ModelProto.parseFrom(graph.serialize()).getGraph().getNodeList();
         assertThat(nodes.stream().filter(node -> node.getOpType().equals("QuantizeLinear")))
                 .hasSize(1);
@@ -177,7 +179,8 @@ class BlocksTest {
         graph.input("x", ElementType.FLOAT, Axis.of(4));
         assertThatThrownBy(() -> graph.input("x", ElementType.FLOAT, Axis.of(4)))
                 .hasMessageContaining("two values named x");
-        assertThatThrownBy(() -> graph.weight("w", ElementType.FLOAT, WeightData.plain(matrix(2, 2, 1, 2, 3, 4)), 5))
+        assertThatThrownBy(() ->
+                        graph.weight("w", ElementType.FLOAT, WeightData.plain(new ArrayMatrix(2, 2, 1, 2, 3, 4)), 5))
                 .hasMessageContaining("16 bytes, expected 20");
     }
 
@@ -188,7 +191,7 @@ class BlocksTest {
     private float[] product(float[] x, int rows, float[] w, int n, int k, WeightFormat format) throws IOException {
         return run(
                 Tensor.ofFloats(x, rows, k),
-                (graph, input) -> new Linear(graph).apply("layer", input, matrix(n, k, w), format));
+                (graph, input) -> new Linear(graph).apply("layer", input, new ArrayMatrix(n, k, w), format));
     }
 
     private static double relativeError(float[] values, float[] exact) {
@@ -227,24 +230,5 @@ class BlocksTest {
             values[i] = (float) random.nextGaussian();
         }
         return values;
-    }
-
-    private static MatrixSource matrix(int rows, int columns, float... values) {
-        return new MatrixSource() {
-            @Override
-            public int rows() {
-                return rows;
-            }
-
-            @Override
-            public int columns() {
-                return columns;
-            }
-
-            @Override
-            public void read(int row, int firstColumn, int count, float[] out, int offset) {
-                System.arraycopy(values, row * columns + firstColumn, out, offset, count);
-            }
-        };
     }
 }

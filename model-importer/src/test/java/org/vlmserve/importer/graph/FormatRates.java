@@ -16,7 +16,7 @@ import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
-import org.vlmserve.importer.checkpoint.MatrixSource;
+import org.vlmserve.importer.checkpoint.ArrayMatrix;
 import org.vlmserve.onnx.EngineOptions;
 import org.vlmserve.onnx.Int8Weights;
 import org.vlmserve.onnx.OnnxModel;
@@ -91,7 +91,10 @@ final class FormatRates {
     private static Path write(Path directory, float[] weight, WeightFormat format) throws IOException {
         OnnxGraph graph = new OnnxGraph("layer", new WeightFile("weights.bin"));
         Value x = graph.input("x", ElementType.FLOAT, Axis.of("N"), Axis.of(INPUTS));
-        Value y = graph.node("identity", "Identity", new Linear(graph).apply("layer", x, matrix(weight), format))
+        Value y = graph.node(
+                        "identity",
+                        "Identity",
+                        new Linear(graph).apply("layer", x, new ArrayMatrix(OUTPUTS, INPUTS, weight), format))
                 .outputs("y")
                 .getFirst();
         graph.output(y, ElementType.FLOAT, Axis.of("N"), Axis.of(OUTPUTS));
@@ -122,24 +125,5 @@ final class FormatRates {
             values[i] = (float) (random.nextDouble() - 0.5);
         }
         return values;
-    }
-
-    private static MatrixSource matrix(float[] values) {
-        return new MatrixSource() {
-            @Override
-            public int rows() {
-                return OUTPUTS;
-            }
-
-            @Override
-            public int columns() {
-                return INPUTS;
-            }
-
-            @Override
-            public void read(int row, int firstColumn, int count, float[] out, int offset) {
-                System.arraycopy(values, row * INPUTS + firstColumn, out, offset, count);
-            }
-        };
     }
 }

@@ -37,6 +37,7 @@ import org.vlmserve.importer.ImportOptions;
 import org.vlmserve.importer.Importer;
 import org.vlmserve.importer.Precision;
 import org.vlmserve.importer.ProgressListener;
+import org.vlmserve.importer.checkpoint.ArrayMatrix;
 import org.vlmserve.importer.checkpoint.MatrixSource;
 import org.vlmserve.onnx.EngineOptions;
 import org.vlmserve.onnx.GraphContract;
@@ -236,7 +237,7 @@ class OperatorsTest {
                     return output(
                             graph,
                             "y",
-                            new Linear(graph).apply("layer", in, matrix(columns, depth, w), format),
+                            new Linear(graph).apply("layer", in, new ArrayMatrix(columns, depth, w), format),
                             columns);
                 },
                 Map.of("x", Tensor.ofFloats(x, count, depth)),
@@ -684,26 +685,7 @@ class OperatorsTest {
     }
 
     private static MatrixSource vector(float[] values) {
-        return matrix(values.length, 1, values);
-    }
-
-    private static MatrixSource matrix(int rows, int columns, float[] values) {
-        return new MatrixSource() {
-            @Override
-            public int rows() {
-                return rows;
-            }
-
-            @Override
-            public int columns() {
-                return columns;
-            }
-
-            @Override
-            public void read(int row, int firstColumn, int count, float[] out, int offset) {
-                System.arraycopy(values, row * columns + firstColumn, out, offset, count);
-            }
-        };
+        return new ArrayMatrix(values.length, 1, values);
     }
 
     private static double[] doubles(float[] values) {

@@ -16,6 +16,7 @@ import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.vlmserve.importer.checkpoint.ArrayMatrix;
 import org.vlmserve.importer.checkpoint.MatrixSource;
 
 /** Outlier channels that change nothing in float: one side is multiplied, the other divided. */
@@ -94,7 +95,7 @@ class OutlierRuleTest {
         }
         Magnitudes magnitudes = new Magnitudes();
         Value x = new Value("x");
-        magnitudes.vector(x, matrix(k, 1, sizes));
+        magnitudes.vector(x, new ArrayMatrix(k, 1, sizes));
         double error = 0;
         double size = 0;
         for (int token = 0; token < 400; token++) {
@@ -116,12 +117,12 @@ class OutlierRuleTest {
             }
         }
         double measured = Math.sqrt(error / size);
-        assertThat(magnitudes.rowwiseError(x, matrix(n, k, w))).isCloseTo(measured, within(0.25 * measured));
+        assertThat(magnitudes.rowwiseError(x, new ArrayMatrix(n, k, w))).isCloseTo(measured, within(0.25 * measured));
     }
 
     @Test
     void whatIsNotKnownIsNotJudged() {
-        assertThat(new Magnitudes().rowwiseError(new Value("x"), matrix(1, 1, 1)))
+        assertThat(new Magnitudes().rowwiseError(new Value("x"), new ArrayMatrix(1, 1, 1)))
                 .isNaN();
         assertThat(PrecisionPolicy.forOutliers(WeightFormat.ROWWISE_INT8, Double.NaN))
                 .isEqualTo(WeightFormat.ROWWISE_INT8);
@@ -181,7 +182,7 @@ class OutlierRuleTest {
     }
 
     private MatrixSource tensor(String name, int rows, int columns) {
-        return matrix(rows, columns, Objects.requireNonNull(tensors.get(name)));
+        return new ArrayMatrix(rows, columns, Objects.requireNonNull(tensors.get(name)));
     }
 
     private static float[] filled(int count, float value) {
@@ -196,24 +197,5 @@ class OutlierRuleTest {
             values[i] = (float) (random.nextGaussian() * 0.05);
         }
         return values;
-    }
-
-    private static MatrixSource matrix(int rows, int columns, float... values) {
-        return new MatrixSource() {
-            @Override
-            public int rows() {
-                return rows;
-            }
-
-            @Override
-            public int columns() {
-                return columns;
-            }
-
-            @Override
-            public void read(int row, int firstColumn, int count, float[] out, int offset) {
-                System.arraycopy(values, row * columns + firstColumn, out, offset, count);
-            }
-        };
     }
 }
