@@ -11,6 +11,7 @@ import java.lang.reflect.Type;
 import java.net.MalformedURLException;
 import java.net.URL;
 import java.net.URLClassLoader;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -19,6 +20,7 @@ import java.util.Enumeration;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.jar.JarFile;
@@ -47,13 +49,26 @@ final class ProgramSettings {
                 Path path = Path.of(entry.toURI());
                 if (path.startsWith(ROOT)) {
                     for (String name : classNames(path)) {
-                        settings.readRecord(Class.forName(name, false, loader));
+                        if (mentions(loader, name, CONFIGURATION_PROPERTIES)) {
+                            settings.readRecord(Class.forName(name, false, loader));
+                        }
                     }
                 }
             }
             settings.readMetadata(loader);
         }
         return settings;
+    }
+
+    /**
+     * Whether a class names another, told by its file. Classes of a library that the program leaves out cannot be loaded, and it never
+     * asks for them.
+     */
+    private static boolean mentions(ClassLoader loader, String name, String other) throws IOException {
+        try (InputStream in = loader.getResourceAsStream(name.replace('.', '/') + ".class")) {
+            String content = new String(Objects.requireNonNull(in, name).readAllBytes(), StandardCharsets.ISO_8859_1);
+            return content.contains(other.replace('.', '/'));
+        }
     }
 
     /** With the class path of the program and nothing of ours around it. */
