@@ -37,7 +37,7 @@ final class ChaosTest {
     @BeforeEach
     void start() {
         Path checkpoint = Goldens.find().checkpoint("qwen2_vl", MODEL).directory();
-        suite = SuiteUnderTest.start(Map.of(MODEL, Bundles.imported(checkpoint, Precision.FP32)));
+        suite = SuiteUnderTest.startAsReference(Map.of(MODEL, Bundles.imported(checkpoint, Precision.FP32)));
     }
 
     @AfterEach

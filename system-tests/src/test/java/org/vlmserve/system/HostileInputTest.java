@@ -144,20 +144,32 @@ final class HostileInputTest {
         }
     }
 
-    /** The text that stands for a picture in the prompt must not make a place for one, or take one's place. */
+    /** The text that stands for a picture in the prompt makes no place for one, and takes no one's place. */
     @ParameterizedTest
     @MethodSource("families")
-    void a_text_that_imitates_a_picture_is_refused(GoldenCheckpoint checkpoint) throws IOException {
+    void a_text_that_imitates_a_picture_is_text(GoldenCheckpoint checkpoint) throws IOException {
         Bundle bundle = Bundles.imported(checkpoint, Precision.FP32);
         String text = bundle.manifest().prompt().path("imageToken").asString();
         assertThat(text).isNotEmpty();
-        ObjectNode request = ChatClient.request(checkpoint.name(), "See " + text, anyPicture());
-        ChatClient.Reply reply = suite.client().ask(request);
-        assertThat(reply.status()).as("%s", reply.body()).isEqualTo(422);
-        assertThat(reply.errorCode()).isEqualTo("prompt_unsupported");
+        ChatClient.Reply plain = suite.client().ask(ChatClient.request(checkpoint.name(), "See", anyPicture()));
+        ChatClient.Reply reply = suite.client().ask(ChatClient.request(checkpoint.name(), "See " + text, anyPicture()));
+        assertThat(reply.status()).as("%s", reply.body()).isEqualTo(200);
+        assertThat(pictureTokens(reply)).isEqualTo(pictureTokens(plain));
+        assertThat(promptTokens(reply)).isGreaterThan(promptTokens(plain) + 1);
+        // One family answers about pictures only, and must say that there is none.
         ChatClient.Reply alone = suite.client().ask(ChatClient.request(checkpoint.name(), text));
-        assertThat(alone.status()).as("%s", alone.body()).isEqualTo(422);
-        assertThat(alone.errorCode()).isEqualTo("prompt_unsupported");
+        assertThat(alone.status() == 200 || alone.errorCode().equals("prompt_unsupported"))
+                .as("%s", alone.body())
+                .isTrue();
+        assertThat(pictureTokens(alone)).isZero();
+    }
+
+    private static int pictureTokens(ChatClient.Reply reply) {
+        return reply.body().at("/usage/prompt_tokens_details/image_tokens").asInt();
+    }
+
+    private static int promptTokens(ChatClient.Reply reply) {
+        return reply.body().at("/usage/prompt_tokens").asInt();
     }
 
     @Test
@@ -201,15 +213,16 @@ final class HostileInputTest {
         }
     }
 
+    /** The reference takes control tokens in a text for what they are, which is another test's: here they are longer than tokens. */
     @Test
-    void template_code_in_a_question_stays_text() {
+    void template_code_and_control_tokens_in_a_question_stay_text() {
         GoldenCase golden = Goldens.find().checkpoint("qwen2_vl", MODEL).cases().stream()
                 .filter(candidate -> candidate.request().messages().toString().contains("{{"))
                 .findFirst()
                 .orElseThrow();
         ChatClient.Reply reply = suite.client().ask(GoldenRequests.of(golden));
-        assertThat(reply.text()).isEqualTo(golden.text());
-        assertThat(reply.body().at("/usage/prompt_tokens").asInt()).isEqualTo(golden.promptTokens());
+        assertThat(reply.status()).as("%s", reply.body()).isEqualTo(200);
+        assertThat(promptTokens(reply)).isGreaterThan(golden.promptTokens());
     }
 
     @Test

@@ -26,14 +26,18 @@ final class SuiteUnderTest implements AutoCloseable {
     private final Map<String, ServiceProcess> first = new HashMap<>();
     private final int port;
 
-    private SuiteUnderTest(Map<String, Bundle> bundles, List<String> javaOptions) {
+    /** Of every stage, whenever it is launched. */
+    private final List<String> stageProperties;
+
+    private SuiteUnderTest(Map<String, Bundle> bundles, List<String> javaOptions, List<String> stageProperties) {
         this.bundles = bundles;
+        this.stageProperties = stageProperties;
         this.javaOptions = javaOptions;
         this.port = ServiceProcess.freePort();
     }
 
     /**
-     * A suite that reads control tokens in callers' texts as the reference does, with which it is compared.
+     * A suite that is compared with the reference: it reads control tokens in callers' texts, and takes pixel limits beyond the model's.
      *
      * @param bundles by the name under which they are served
      */
@@ -41,7 +45,7 @@ final class SuiteUnderTest implements AutoCloseable {
         return start(
                 bundles,
                 ServiceProcess.QUICK_START,
-                List.of("vlm.decoder.control-tokens=tokens"),
+                List.of("vlm.decoder.control-tokens=tokens", "vlm.encoder.resizing.beyond-model=true"),
                 List.of(gatewayProperties));
     }
 
@@ -59,15 +63,15 @@ final class SuiteUnderTest implements AutoCloseable {
             List<String> javaOptions,
             List<String> stageProperties,
             List<String> gatewayProperties) {
-        SuiteUnderTest suite = new SuiteUnderTest(bundles, javaOptions);
+        SuiteUnderTest suite = new SuiteUnderTest(bundles, javaOptions, stageProperties);
         try {
             List<String> properties = new ArrayList<>(gatewayProperties);
             properties.add("server.port=" + suite.port);
             properties.add("management.server.address=127.0.0.1");
             suite.launch("gateway", properties);
-            suite.launch("vision-encoder", stageProperties);
-            suite.launch("projector", stageProperties);
-            suite.launch("decoder", stageProperties);
+            suite.launch("vision-encoder", List.of());
+            suite.launch("projector", List.of());
+            suite.launch("decoder", List.of());
             suite.awaitReady();
             suite.awaitServing();
             return suite;
@@ -82,6 +86,7 @@ final class SuiteUnderTest implements AutoCloseable {
         List<String> all = new ArrayList<>(properties);
         all.add("vlm.kafka.bootstrap-servers=" + TestBroker.bootstrap());
         if (!program.equals("gateway")) {
+            all.addAll(stageProperties);
             bundles.forEach((name, bundle) -> all.add("vlm.bundles." + name + "=" + bundle.directory()));
         }
         ServiceProcess process = ServiceProcess.start(program, LOGS, javaOptions, all);

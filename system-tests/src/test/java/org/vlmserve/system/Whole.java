@@ -95,7 +95,7 @@ public final class Whole implements AutoCloseable {
                         32,
                         2),
                 family.preprocessor(bundle),
-                PixelBounds.MODEL,
+                new PixelBounds(null, true),
                 encoderGraph::run,
                 bundle.manifest(),
                 meters);
