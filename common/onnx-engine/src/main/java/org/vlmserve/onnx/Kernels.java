@@ -142,7 +142,9 @@ final class Kernels {
         }
         Path java = options.java();
         Findings findings = check(java == null ? ownJava() : java, System.getProperty("java.class.path"));
-        LOG.info("kernels on this processor: {}", findings.verdicts());
+        if (findings.verdicts().containsValue(Verdict.WRONG)) {
+            LOG.info("kernels on this processor: {}", findings.verdicts());
+        }
         if (file != null && findings.lasting()) {
             keep(file, findings.verdicts());
         }

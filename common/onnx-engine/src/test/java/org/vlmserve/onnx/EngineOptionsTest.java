@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -27,6 +28,12 @@ class EngineOptionsTest {
 
     @TempDir
     Path directory;
+
+    /** For whoever reads the log of a run on another processor. */
+    @BeforeAll
+    static void tell() {
+        System.out.println("kernels on this processor: " + Kernels.verdicts(EngineOptions.ofThreads(1)));
+    }
 
     @ParameterizedTest
     @CsvSource({"0, false", "0, true", "1, false", "1, true", "2, false", "2, true", "5, false"})
