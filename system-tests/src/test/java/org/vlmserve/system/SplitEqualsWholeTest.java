@@ -34,8 +34,8 @@ import tools.jackson.databind.node.ObjectNode;
  */
 final class SplitEqualsWholeTest {
 
-    /** As many as a decoder works on, and no more than it lets wait: more than that it rightly refuses. */
-    private static final int AT_ONCE = 2 * DecoderConfig.DEFAULTS.slots();
+    /** As many as a decoder works on: of twice as many that wait it says that it is full, as long as its last status holds. */
+    private static final int AT_ONCE = DecoderConfig.DEFAULTS.slots();
 
     private static final int MAX_TOKENS = 24;
 
